@@ -1,0 +1,130 @@
+//! Configuration: what the environment says, checked variable by variable.
+
+mod address;
+mod environment;
+mod secret;
+mod settings;
+
+use std::{path::PathBuf, time::Duration};
+
+pub use secret::Secret;
+pub(crate) use settings::{Endpoint, Settings, Target};
+
+/// How to reach Redis and how to behave when it cannot be reached.
+///
+/// [`from_env`](Self::from_env) reads it from `ENABLE_REDIS` and the `REDIS_*` variables; in code, start from
+/// [`from_url`](Self::from_url) or [`default`](Self::default) and set the fields. Whether the parts fit together is
+/// checked by [`RedisManager::new`](crate::RedisManager::new).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use redis_manager::{Config, RedisManager};
+///
+/// let mut config = Config::from_url("memory://?max_mb=8");
+/// config.key_prefix = "shop:".into();
+/// config.socket_timeout = Duration::from_millis(200);
+/// let redis = RedisManager::new(config)?;
+/// assert!(redis.is_enabled());
+/// # Ok::<(), redis_manager::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// `ENABLE_REDIS`: whether Redis is used at all. Off by default; [`from_url`](Self::from_url) switches it on.
+    pub enabled: bool,
+    /// `REDIS_URL`: wins over the parts below. What it leaves out (user, password, database) they may still give.
+    pub url: Option<Secret>,
+    /// `REDIS_HOST`: host name or address, `localhost` by default.
+    pub host: String,
+    /// `REDIS_PORT`: 6379 by default.
+    pub port: u16,
+    /// `REDIS_DB`: number of the database, 0 by default.
+    pub db: u8,
+    /// `REDIS_USERNAME`: ACL user; without one, Redis' user `default`.
+    pub username: Option<String>,
+    /// `REDIS_PASSWORD`.
+    pub password: Option<Secret>,
+    /// `REDIS_SOCKET_PATH`: path of a Unix socket, instead of host and port.
+    pub socket_path: Option<PathBuf>,
+    /// `REDIS_CLUSTER`: whether the server is a Redis Cluster.
+    pub cluster: bool,
+    /// `REDIS_SENTINEL_MASTER`: name of the master that the Sentinels in [`nodes`](Self::nodes) watch.
+    pub sentinel_master: Option<String>,
+    /// `REDIS_NODES`: `host:port` of the Sentinels, or of some nodes of the cluster.
+    pub nodes: Vec<String>,
+    /// `REDIS_TLS`: whether to encrypt the connection.
+    pub tls: bool,
+    /// `REDIS_TLS_CA_FILE`: certificates to trust, PEM.
+    pub tls_ca_file: Option<PathBuf>,
+    /// `REDIS_TLS_CERT_FILE`: the client's certificate, PEM.
+    pub tls_cert_file: Option<PathBuf>,
+    /// `REDIS_TLS_KEY_FILE`: the client's private key, PEM.
+    pub tls_key_file: Option<PathBuf>,
+    /// `REDIS_MAX_CONNECTIONS`: upper bound of the pool, 10 by default; how many are opened is the manager's choice.
+    pub max_connections: usize,
+    /// `REDIS_SOCKET_TIMEOUT`: the deadline of every call, 0.5 s by default.
+    pub socket_timeout: Duration,
+    /// `REDIS_SOCKET_CONNECT_TIMEOUT`: the time that one attempt to connect may take, handshake included, 1 s by default.
+    pub socket_connect_timeout: Duration,
+    /// `REDIS_KEY_PREFIX`: put before every key, nothing by default.
+    pub key_prefix: String,
+    /// `REDIS_BATCHING`: which concurrent commands may share a round trip.
+    pub batching: Batching,
+    /// `REDIS_NEAR_CACHE_MB`: memory for the near cache in this process; 0, the default, means none.
+    pub near_cache_mb: u32,
+}
+
+/// Which concurrent commands may share a round trip (`REDIS_BATCHING`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Batching {
+    /// Reads and writes: `on`.
+    #[default]
+    On,
+    /// Reads only: `reads`.
+    Reads,
+    /// None: `off`.
+    Off,
+}
+
+impl Config {
+    /// Makes an enabled configuration of a URL, in any form that `REDIS_URL` takes.
+    pub fn from_url(url: impl Into<Secret>) -> Self {
+        Self {
+            enabled: true,
+            url: Some(url.into()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Disabled, and every field at its default.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            url: None,
+            host: "localhost".to_owned(),
+            port: 6379,
+            db: 0,
+            username: None,
+            password: None,
+            socket_path: None,
+            cluster: false,
+            sentinel_master: None,
+            nodes: Vec::new(),
+            tls: false,
+            tls_ca_file: None,
+            tls_cert_file: None,
+            tls_key_file: None,
+            max_connections: 10,
+            socket_timeout: Duration::from_millis(500),
+            socket_connect_timeout: Duration::from_secs(1),
+            key_prefix: String::new(),
+            batching: Batching::default(),
+            near_cache_mb: 0,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What can go wrong, in one opaque type.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+
+/// The result of an operation that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation gave no answer.
+///
+/// Its [`Display`](fmt::Display) form names the operation and a short hash of the key; it never repeats a key,
+/// a value or a password. Decide by [`kind`](Self::kind) or by the predicates, log by [`code`](Self::code).
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::{ErrorKind, Lookup, RedisManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let redis = RedisManager::disabled("not needed in this test");
+/// let Lookup::Unavailable(error) = redis.lookup("user:1").await else { unreachable!() };
+/// assert_eq!(error.kind(), ErrorKind::Disabled);
+/// assert_eq!(error.code(), "disabled");
+/// assert!(error.is_unavailable());
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    message: Message,
+    operation: Option<&'static str>,
+    key_hash: Option<u32>,
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The configuration is wrong; the message names the variable.
+    Config,
+    /// Redis is switched off by configuration.
+    Disabled,
+    /// Redis is enabled, but no answer can be had from it now.
+    Unavailable,
+    /// The deadline passed before the answer came. Whether the command ran is unknown.
+    Timeout,
+    /// The server refused the credentials, or they do not permit the command.
+    Auth,
+    /// The key holds another type of value.
+    WrongType,
+    /// The server is out of memory and refused the write.
+    OutOfMemory,
+    /// The server is a read-only replica and refused the write.
+    ReadOnly,
+    /// The value could not be turned into bytes.
+    Encode,
+    /// The bytes could not be turned into the type that was asked for.
+    Decode,
+    /// The call itself is wrong; nothing was sent.
+    InvalidArgument,
+    /// This server or this version of the crate cannot do it.
+    Unsupported,
+    /// Any other error that the server replied.
+    Server,
+}
+
+#[derive(Clone)]
+enum Message {
+    Fixed(Cow<'static, str>),
+    Shared(Arc<str>),
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            message: Message::Fixed(message.into()),
+            operation: None,
+            key_hash: None,
+        }
+    }
+
+    /// Builds an error whose message is shared, so that refusing a call in an outage allocates nothing.
+    pub(crate) fn shared(kind: ErrorKind, message: &Arc<str>) -> Self {
+        Self {
+            kind,
+            message: Message::Shared(Arc::clone(message)),
+            operation: None,
+            key_hash: None,
+        }
+    }
+
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// Says during which operation, and on which key, the error arose.
+    pub(crate) fn during(mut self, operation: &'static str, key_hash: Option<u32>) -> Self {
+        self.operation = Some(operation);
+        self.key_hash = key_hash;
+        self
+    }
+
+    /// Returns the kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns a stable, low-cardinality name of the kind, for logs, metrics and APIs.
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// Returns what went wrong, without the operation and the key.
+    pub fn message(&self) -> &str {
+        match &self.message {
+            Message::Fixed(text) => text,
+            Message::Shared(text) => text,
+        }
+    }
+
+    /// Says whether no answer could be had: Redis is disabled, unreachable, or too slow.
+    ///
+    /// Such an error says nothing about the key; the caller does without Redis.
+    pub fn is_unavailable(&self) -> bool {
+        self.kind.is_unavailable()
+    }
+
+    /// Says whether the deadline passed. The command may have run, or may still run.
+    pub fn is_timeout(&self) -> bool {
+        self.kind == ErrorKind::Timeout
+    }
+}
+
+impl ErrorKind {
+    /// Returns the stable name of the kind, in `snake_case`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Disabled => "disabled",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Auth => "auth",
+            Self::WrongType => "wrong_type",
+            Self::OutOfMemory => "out_of_memory",
+            Self::ReadOnly => "read_only",
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+            Self::InvalidArgument => "invalid_argument",
+            Self::Unsupported => "unsupported",
+            Self::Server => "server",
+        }
+    }
+
+    pub(crate) fn is_unavailable(self) -> bool {
+        matches!(self, Self::Disabled | Self::Unavailable | Self::Timeout)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(operation) = self.operation {
+            f.write_str(operation)?;
+            if let Some(hash) = self.key_hash {
+                write!(f, " on key #{hash:08x}")?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(self.message())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({}: {self})", self.code())
+    }
+}
+
+impl StdError for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_names_operation_and_key_hash_but_no_key() {
+        let error =
+            Error::new(ErrorKind::Timeout, "no answer within 500ms").during("GET", Some(0xab));
+        assert_eq!(
+            error.to_string(),
+            "GET on key #000000ab: no answer within 500ms"
+        );
+        assert_eq!(
+            format!("{error:?}"),
+            "Error(timeout: GET on key #000000ab: no answer within 500ms)"
+        );
+    }
+
+    #[test]
+    fn only_disabled_unavailable_and_timeout_say_nothing_about_the_key() {
+        for kind in [
+            ErrorKind::Disabled,
+            ErrorKind::Unavailable,
+            ErrorKind::Timeout,
+        ] {
+            assert!(Error::new(kind, "").is_unavailable(), "{kind:?}");
+        }
+        for kind in [
+            ErrorKind::WrongType,
+            ErrorKind::OutOfMemory,
+            ErrorKind::Decode,
+            ErrorKind::Auth,
+        ] {
+            assert!(!Error::new(kind, "").is_unavailable(), "{kind:?}");
+        }
+    }
+}

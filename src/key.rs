@@ -1,0 +1,179 @@
+//! Keys, and the prefix that stands before each of them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+
+/// A key: any bytes but none. Text converts into it; so do bytes.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::Key;
+///
+/// let id = 7;
+/// assert_eq!(Key::from(format!("user:{id}")), Key::from("user:7"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Bytes);
+
+/// One key or any list of keys.
+pub trait IntoKeys {
+    /// Returns the keys in their order.
+    fn into_keys(self) -> Vec<Key>;
+}
+
+/// What the configuration puts before every key.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prefix(Bytes);
+
+/// Redis refuses longer ones.
+const MAX_LEN: usize = 512 * 1024 * 1024;
+
+/// Returns a short hash that stands for a key in logs, spans and errors.
+///
+/// It is `SipHash` with a fixed key, cut to 32 bits: equal keys have equal hashes in every process built alike.
+pub(crate) fn key_hash(key: &[u8]) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let wide = hasher.finish();
+    u32::try_from(wide >> 32).unwrap_or_default()
+}
+
+impl Prefix {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self(Bytes::copy_from_slice(prefix.as_bytes()))
+    }
+
+    /// Returns the key as the server knows it.
+    ///
+    /// # Errors
+    ///
+    /// - The key is empty or longer than Redis permits (512 MiB).
+    pub(crate) fn key(&self, key: Key) -> Result<Bytes> {
+        if key.0.is_empty() {
+            return Err(Error::invalid("an empty key"));
+        }
+        if self.0.len() + key.0.len() > MAX_LEN {
+            return Err(Error::invalid("a key of more than 512 MiB"));
+        }
+        if self.0.is_empty() {
+            return Ok(key.0);
+        }
+        Ok([&self.0[..], &key.0[..]].concat().into())
+    }
+
+    pub(crate) fn keys(&self, keys: Vec<Key>) -> Result<Vec<Bytes>> {
+        keys.into_iter().map(|key| self.key(key)).collect()
+    }
+}
+
+impl From<&str> for Key {
+    fn from(key: &str) -> Self {
+        Self(Bytes::copy_from_slice(key.as_bytes()))
+    }
+}
+
+impl From<String> for Key {
+    fn from(key: String) -> Self {
+        Self(key.into())
+    }
+}
+
+impl From<&String> for Key {
+    fn from(key: &String) -> Self {
+        key.as_str().into()
+    }
+}
+
+impl From<&[u8]> for Key {
+    fn from(key: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(key))
+    }
+}
+
+impl From<Vec<u8>> for Key {
+    fn from(key: Vec<u8>) -> Self {
+        Self(key.into())
+    }
+}
+
+impl From<Bytes> for Key {
+    fn from(key: Bytes) -> Self {
+        Self(key)
+    }
+}
+
+impl From<&Self> for Key {
+    fn from(key: &Self) -> Self {
+        key.clone()
+    }
+}
+
+macro_rules! one_key {
+    ($($single:ty),*) => {$(
+        impl IntoKeys for $single {
+            fn into_keys(self) -> Vec<Key> {
+                vec![self.into()]
+            }
+        }
+    )*};
+}
+
+one_key!(&str, String, &String, Key, &Key);
+
+impl<K: Into<Key>> IntoKeys for Vec<K> {
+    fn into_keys(self) -> Vec<Key> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<K: Into<Key>, const N: usize> IntoKeys for [K; N] {
+    fn into_keys(self) -> Vec<Key> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<K: Into<Key> + Clone> IntoKeys for &[K] {
+    fn into_keys(self) -> Vec<Key> {
+        self.iter().cloned().map(Into::into).collect()
+    }
+}
+
+impl<K: Into<Key> + Clone> IntoKeys for &Vec<K> {
+    fn into_keys(self) -> Vec<Key> {
+        self.as_slice().into_keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_stands_before_every_key() {
+        assert_eq!(Prefix::new("app:").key("k".into()).unwrap(), "app:k");
+        assert_eq!(Prefix::default().key("k".into()).unwrap(), "k");
+    }
+
+    #[test]
+    fn an_empty_key_is_refused_even_behind_a_prefix() {
+        assert!(Prefix::new("app:").key("".into()).is_err());
+    }
+
+    #[test]
+    fn keys_come_one_at_a_time_or_as_any_list() {
+        let owned = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!("a".into_keys().len(), 1);
+        assert_eq!(["a", "b"].into_keys(), (&owned).into_keys());
+        assert_eq!(owned.as_slice().into_keys(), owned.into_keys());
+    }
+
+    #[test]
+    fn the_hash_is_short_and_stable() {
+        assert_eq!(key_hash(b"user:1"), key_hash(b"user:1"));
+        assert_ne!(key_hash(b"user:1"), key_hash(b"user:2"));
+    }
+}

@@ -1,0 +1,211 @@
+//! The forgiving face: every method is the honest call plus its neutral value.
+
+mod fallback;
+mod hashes;
+mod health;
+mod keys;
+mod request;
+mod strings;
+
+use std::time::SystemTime;
+
+use self::fallback::Fallback;
+pub use self::{
+    health::{Health, HealthState},
+    request::{Answer, IncrRequest, SetManyRequest, SetRequest},
+    strings::Lookup,
+};
+use crate::{
+    config::{Config, Settings, Target},
+    error::Result,
+    metrics::Metrics,
+    service::Service,
+    transport::call::Backend,
+};
+
+/// A cache manager that always answers.
+///
+/// When Redis is disabled, absent, hung or gone, every call answers at once with its neutral value (`None`, `false`, `0`);
+/// when Redis is back, so is the cache. No method panics, and none takes longer than `REDIS_SOCKET_TIMEOUT`, save
+/// [`initialize`](Self::initialize) and [`disconnect`](Self::disconnect).
+///
+/// Use the global one, [`redis_manager()`](crate::redis_manager), or make your own to inject it or to test with it. It
+/// connects on first use and lives in any number of tokio runtimes, one after the other or at once; each must have
+/// its I/O and time drivers enabled. Dropping it closes its connections.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::{Config, RedisManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), redis_manager::Error> {
+/// let redis = RedisManager::new(Config::from_url("memory://"))?;
+/// assert!(redis.set("greeting", "hello").ex(60).await);
+/// assert_eq!(redis.get("greeting").await.as_deref(), Some("hello"));
+///
+/// let off = RedisManager::disabled("an example");
+/// assert!(!off.set("greeting", "hello").ex(60).await);
+/// assert_eq!(off.get("greeting").await, None);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RedisManager {
+    service: Service,
+    fallback: Fallback,
+    built: SystemTime,
+}
+
+/// Building one.
+impl RedisManager {
+    /// Makes a manager of a configuration. Does no I/O: it connects on first use.
+    ///
+    /// # Errors
+    ///
+    /// - The parts of the configuration do not fit together; the error names the variable.
+    /// - The configuration asks for what this version cannot do: TLS, Sentinel or Cluster.
+    pub fn new(config: Config) -> Result<Self> {
+        Ok(Self::with_settings(config.try_into()?))
+    }
+
+    /// Makes a manager of `ENABLE_REDIS` and the `REDIS_*` variables. Does no I/O.
+    ///
+    /// # Errors
+    ///
+    /// - A variable holds what it may not; the error names it, what it held (unless secret) and what is accepted.
+    /// - As [`new`](Self::new).
+    pub fn from_env() -> Result<Self> {
+        Self::new(Config::from_env()?)
+    }
+
+    /// Makes a manager that never asks anybody: every method answers its neutral value. It opens no socket, starts no
+    /// task and allocates nothing for a call.
+    pub fn disabled(reason: impl Into<String>) -> Self {
+        Self::with_settings(Settings::disabled(reason.into()))
+    }
+
+    fn with_settings(settings: Settings) -> Self {
+        match &settings.target {
+            Target::Disabled(reason) => tracing::debug!(reason, "Redis is disabled"),
+            Target::Memory { max_bytes } => {
+                tracing::info!(max_bytes, "the embedded backend answers for Redis")
+            }
+            Target::Server(endpoint) => {
+                let deadline = settings.deadline;
+                tracing::info!(server = %endpoint, db = settings.db, ?deadline, "Redis is enabled");
+            }
+        }
+        Self {
+            service: Service::new(settings),
+            fallback: Fallback::default(),
+            built: SystemTime::now(),
+        }
+    }
+}
+
+/// Life cycle.
+impl RedisManager {
+    /// Connects now and says whether Redis answers. Optional: the first call connects as well.
+    ///
+    /// Takes as long as one attempt to connect at most (`REDIS_SOCKET_CONNECT_TIMEOUT`, plus one deadline). On a manager that is
+    /// connected it costs one round trip; on one that waits to try again it tries at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let redis = redis_manager::RedisManager::disabled("an example");
+    /// assert!(!redis.initialize().await);
+    /// # }
+    /// ```
+    pub async fn initialize(&self) -> bool {
+        match &self.service.road().backend {
+            Backend::Disabled(_) => false,
+            Backend::Embedded(_) => true,
+            Backend::Server(topology) => topology.try_now().await,
+        }
+    }
+
+    /// Closes the connections after the calls in flight have been answered. Does nothing if there are none; a later call
+    /// connects anew. Takes one deadline at most for each tokio runtime that used the manager.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let redis = redis_manager::redis_manager();
+    /// redis.disconnect().await;
+    /// redis.disconnect().await;
+    /// # }
+    /// ```
+    pub async fn disconnect(&self) {
+        if let Backend::Server(topology) = &self.service.road().backend {
+            topology.disconnect().await;
+        }
+    }
+
+    /// Says whether a call would be tried now: Redis is enabled and not known to be unavailable. Never blocks, does no I/O.
+    ///
+    /// Before the first call nothing is known, and the answer is `true` if Redis is enabled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Config, RedisManager};
+    ///
+    /// assert!(!RedisManager::disabled("an example").is_enabled());
+    /// assert!(RedisManager::new(Config::from_url("memory://"))?.is_enabled());
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    pub fn is_enabled(&self) -> bool {
+        self.health().state.is_usable()
+    }
+
+    /// Says how the manager is, and why. Never blocks, does no I/O.
+    ///
+    /// Connections belong to the tokio runtime that uses them: inside a runtime this tells of its own connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{HealthState, RedisManager};
+    ///
+    /// let health = RedisManager::disabled("not needed here").health();
+    /// assert_eq!(health.state, HealthState::Disabled);
+    /// assert_eq!(health.reason.as_deref(), Some("not needed here"));
+    /// ```
+    pub fn health(&self) -> Health {
+        Health::of(&self.service.road().backend, self.built)
+    }
+
+    /// Returns what was counted since the manager was built.
+    pub fn metrics(&self) -> Metrics {
+        match &self.service.road().backend {
+            Backend::Disabled(_) | Backend::Embedded(_) => Metrics::default(),
+            Backend::Server(topology) => topology.metrics(),
+        }
+    }
+
+    /// Returns the fred client of the present connection, for what this crate does not cover. `None` while there is no
+    /// connection, without a tokio runtime, and on other backends.
+    ///
+    /// What is sent through it bypasses the key prefix, the deadline's gate, the breaker and the guard: reply arrays whose first
+    /// element a user can choose may desynchronise the connection (the heartbeat notices within a second and replaces it).
+    /// Do not keep it: it ends with its connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let redis = redis_manager::RedisManager::disabled("an example");
+    /// assert!(redis.client().is_none());
+    /// ```
+    pub fn client(&self) -> Option<fred::clients::Client> {
+        match &self.service.road().backend {
+            Backend::Disabled(_) | Backend::Embedded(_) => None,
+            Backend::Server(topology) => topology.client(),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How the manager is, for people and for health checks.
+
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::transport::{call::Backend, node::Condition};
+
+/// How a manager is. It serialises, for a health endpoint; it never holds a password.
+///
+/// # Examples
+///
+/// ```
+/// let health = redis_manager::RedisManager::disabled("not needed here").health();
+/// let json = serde_json::to_value(&health).unwrap();
+/// assert_eq!(json["state"], "disabled");
+/// assert_eq!(json["reason"], "not needed here");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// The state.
+    pub state: HealthState,
+    /// Why, if the state is not a good one.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: SystemTime,
+    /// Who answers: `host:port`, `unix:/path`, `memory` or `none`.
+    pub server: String,
+}
+
+/// The states of a manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum HealthState {
+    /// Switched off by configuration, or by a mistake in it.
+    Disabled,
+    /// Enabled; the first call will connect.
+    Idle,
+    /// The first attempt to connect is under way.
+    Connecting,
+    /// Calls are answered.
+    Ready,
+    /// Enabled, but no answer is to be had: calls are refused at once.
+    Unavailable,
+}
+
+impl HealthState {
+    pub(super) fn is_usable(self) -> bool {
+        matches!(self, Self::Idle | Self::Connecting | Self::Ready)
+    }
+}
+
+impl Health {
+    pub(super) fn of(backend: &Backend, built: SystemTime) -> Self {
+        let (state, reason, since) = match backend {
+            Backend::Disabled(reason) => (HealthState::Disabled, Some(reason.to_string()), built),
+            Backend::Embedded(_) => (HealthState::Ready, None, built),
+            Backend::Server(topology) => match topology.condition() {
+                Condition::Idle => (HealthState::Idle, None, built),
+                Condition::Connecting => (HealthState::Connecting, None, built),
+                Condition::Ready { since } => (HealthState::Ready, None, since),
+                Condition::Unavailable { reason, since } => {
+                    (HealthState::Unavailable, Some(reason.to_string()), since)
+                }
+            },
+        };
+        let server = match backend {
+            Backend::Disabled(_) => "none".to_owned(),
+            Backend::Embedded(_) => "memory".to_owned(),
+            Backend::Server(topology) => topology.server(),
+        };
+        Self {
+            state,
+            reason,
+            since,
+            server,
+        }
+    }
+}

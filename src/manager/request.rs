@@ -1,0 +1,260 @@
+//! Requests that take options before they are awaited.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use super::RedisManager;
+use crate::{
+    command::{Condition, Expiry},
+    error::{Error, Result},
+    key::Key,
+    service::SetOptions,
+    ttl::Ttl,
+    value::Value,
+};
+
+/// The future of a request: it answers the neutral value if Redis cannot.
+///
+/// # Cancel safety
+///
+/// Dropping it gives up the answer; the command may have been executed.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Answer<'a, T>(Progress<'a, T>);
+
+enum Progress<'a, T> {
+    /// Refused before anything was built.
+    Refused(Option<T>),
+    Asked(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
+}
+
+/// A `SET` under construction: add options, then await it. Returned by [`RedisManager::set`] and
+/// [`set_json`](RedisManager::set_json).
+///
+/// Of `ex`, `px`, `ttl` and `keep_ttl` one may be given, of `nx` and `xx` one, and an expiry must not be zero; otherwise nothing is
+/// sent, the reason is logged, and the answer is `false`.
+#[derive(Debug)]
+#[must_use = "a request does nothing unless awaited"]
+pub struct SetRequest<'a> {
+    manager: &'a RedisManager,
+    /// `None` if the call is refused anyway.
+    entry: Option<Result<(Key, Value)>>,
+    options: Result<SetOptions>,
+}
+
+/// An `MSET` under construction. Returned by [`RedisManager::set_many`].
+#[derive(Debug)]
+#[must_use = "a request does nothing unless awaited"]
+pub struct SetManyRequest<'a> {
+    manager: &'a RedisManager,
+    pairs: Option<Vec<(Key, Value)>>,
+    ttl: Result<Option<Ttl>>,
+}
+
+/// An `INCRBY` under construction. Returned by [`RedisManager::incr`] and [`decr`](RedisManager::decr).
+#[derive(Debug)]
+#[must_use = "a request does nothing unless awaited"]
+pub struct IncrRequest<'a> {
+    manager: &'a RedisManager,
+    key: Option<Key>,
+    by: i64,
+    is_decrement: bool,
+}
+
+impl<'a> SetRequest<'a> {
+    pub(super) fn new(manager: &'a RedisManager, entry: Option<Result<(Key, Value)>>) -> Self {
+        Self {
+            manager,
+            entry,
+            options: Ok(SetOptions::default()),
+        }
+    }
+
+    /// Lets the value expire after so many seconds.
+    pub fn ex(self, seconds: u64) -> Self {
+        self.expire_in(Ttl::from_secs(seconds))
+    }
+
+    /// Lets the value expire after so many milliseconds.
+    pub fn px(self, millis: u64) -> Self {
+        self.expire_in(Ttl::from_millis(millis))
+    }
+
+    /// Lets the value expire after a time, to the millisecond; what is shorter is rounded up to one.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.expire_in(ttl.try_into())
+    }
+
+    /// Keeps the time to live that the key has.
+    pub fn keep_ttl(self) -> Self {
+        self.with(|options| options.with_expiry(Expiry::Keep))
+    }
+
+    /// Sets only if there is no such key.
+    pub fn nx(self) -> Self {
+        self.with(|options| options.with_condition(Condition::IfAbsent))
+    }
+
+    /// Sets only if there is such a key.
+    pub fn xx(self) -> Self {
+        self.with(|options| options.with_condition(Condition::IfPresent))
+    }
+
+    fn expire_in(self, ttl: Result<Ttl>) -> Self {
+        self.with(|options| options.with_expiry(Expiry::In(ttl?)))
+    }
+
+    fn with(mut self, change: impl FnOnce(SetOptions) -> Result<SetOptions>) -> Self {
+        self.options = self.options.and_then(change);
+        self
+    }
+}
+
+impl<'a> IntoFuture for SetRequest<'a> {
+    type Output = bool;
+    type IntoFuture = Answer<'a, bool>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            manager,
+            entry,
+            options,
+        } = self;
+        Answer::to(manager, false, entry, move |entry| async move {
+            let (key, value) = entry?;
+            manager.service.set(key, value, options?).await
+        })
+    }
+}
+
+impl<'a> SetManyRequest<'a> {
+    pub(super) fn new(manager: &'a RedisManager, pairs: Option<Vec<(Key, Value)>>) -> Self {
+        Self {
+            manager,
+            pairs,
+            ttl: Ok(None),
+        }
+    }
+
+    /// Lets all values expire after so many seconds.
+    pub fn ex(self, seconds: u64) -> Self {
+        self.expire_in(Ttl::from_secs(seconds))
+    }
+
+    /// Lets all values expire after so many milliseconds.
+    pub fn px(self, millis: u64) -> Self {
+        self.expire_in(Ttl::from_millis(millis))
+    }
+
+    /// Lets all values expire after a time, to the millisecond.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.expire_in(ttl.try_into())
+    }
+
+    fn expire_in(mut self, ttl: Result<Ttl>) -> Self {
+        self.ttl = match self.ttl {
+            Ok(None) => ttl.map(Some),
+            Ok(Some(_)) => Err(Error::invalid("more than one of ex, px and ttl")),
+            Err(error) => Err(error),
+        };
+        self
+    }
+}
+
+impl<'a> IntoFuture for SetManyRequest<'a> {
+    type Output = bool;
+    type IntoFuture = Answer<'a, bool>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            manager,
+            pairs,
+            ttl,
+        } = self;
+        Answer::to(manager, false, pairs, move |pairs| async move {
+            manager.service.set_many(pairs, ttl?).await
+        })
+    }
+}
+
+impl<'a> IncrRequest<'a> {
+    pub(super) fn new(manager: &'a RedisManager, key: Option<Key>, is_decrement: bool) -> Self {
+        Self {
+            manager,
+            key,
+            by: 1,
+            is_decrement,
+        }
+    }
+
+    /// Counts by another step than 1.
+    pub fn by(mut self, step: i64) -> Self {
+        self.by = step;
+        self
+    }
+}
+
+impl<'a> IntoFuture for IncrRequest<'a> {
+    type Output = Option<i64>;
+    type IntoFuture = Answer<'a, Option<i64>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self {
+            manager,
+            key,
+            by,
+            is_decrement,
+        } = self;
+        Answer::to(manager, None, key, move |key| async move {
+            let by = if is_decrement {
+                by.checked_neg()
+            } else {
+                Some(by)
+            };
+            let by = by.ok_or_else(|| Error::invalid("a step that overflows"))?;
+            manager.service.incr_by(key, by).await.map(Some)
+        })
+    }
+}
+
+impl<'a, T: Clone + Send + 'a> Answer<'a, T> {
+    /// Asks, unless what to ask is absent because the call is refused anyway.
+    fn to<Q, F>(
+        manager: &'a RedisManager,
+        neutral: T,
+        question: Option<Q>,
+        ask: impl FnOnce(Q) -> F,
+    ) -> Self
+    where
+        F: Future<Output = Result<T>> + Send + 'a,
+    {
+        let Some(question) = question else {
+            return Self(Progress::Refused(Some(neutral)));
+        };
+        let asked = ask(question);
+        Self(Progress::Asked(Box::pin(async move {
+            manager.fallback.forgive(asked.await, neutral)
+        })))
+    }
+}
+
+impl<T: Unpin> Future for Answer<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        match &mut self.0 {
+            Progress::Refused(neutral) => neutral.take().map_or(Poll::Pending, Poll::Ready),
+            Progress::Asked(future) => future.as_mut().poll(context),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Answer<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! What was counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts since the manager was built. They only grow.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let redis = redis_manager::RedisManager::disabled("an example");
+/// redis.get("user:1").await;
+/// assert_eq!(redis.metrics().answered, 0);
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Calls that the server answered in time, whatever the answer.
+    pub answered: u64,
+    /// Calls whose deadline passed.
+    pub timeouts: u64,
+    /// Calls whose connection broke under them.
+    pub broken: u64,
+    /// Calls refused at once, because Redis was known to be unavailable.
+    pub refused: u64,
+    /// Outages that began.
+    pub outages: u64,
+    /// Connections that were established.
+    pub connects: u64,
+}
+
+/// The counters behind [`Metrics`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) answered: Counter,
+    pub(crate) timeouts: Counter,
+    pub(crate) broken: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) outages: Counter,
+    pub(crate) connects: Counter,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counters {
+    pub(crate) fn snapshot(&self) -> Metrics {
+        Metrics {
+            answered: self.answered.get(),
+            timeouts: self.timeouts.get(),
+            broken: self.broken.get(),
+            refused: self.refused.get(),
+            outages: self.outages.get(),
+            connects: self.connects.get(),
+        }
+    }
+}
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

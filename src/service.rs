@@ -1,0 +1,38 @@
+//! The honest face: every call says what happened.
+
+mod hashes;
+mod keys;
+mod strings;
+
+pub(crate) use strings::SetOptions;
+
+use crate::{
+    codec,
+    command::{Command, Reply},
+    config::Settings,
+    error::Result,
+    key::Prefix,
+    transport::call::Road,
+};
+
+/// The operations, each a `Result`.
+#[derive(Debug)]
+pub(crate) struct Service {
+    road: Road,
+}
+
+impl Service {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            road: Road::new(settings),
+        }
+    }
+
+    pub(crate) fn road(&self) -> &Road {
+        &self.road
+    }
+
+    async fn call(&self, build: impl FnOnce(&Prefix) -> Result<Command>) -> Result<Reply> {
+        self.road.call(build).await
+    }
+}

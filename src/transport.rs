@@ -1,0 +1,19 @@
+//! The road to the server. The only rooms that name `fred`.
+//!
+//! A call passes through them from top to bottom, and its answer back:
+//!
+//! - [`call`]: one road for every command, whoever answers; the span and the error's context;
+//! - [`topology`]: which server is asked;
+//! - [`node`]: one server, its outage, and one supervised link for each runtime that uses it;
+//! - [`link`]: the gate, the breaker, the heartbeat, and one generation of connections after the other;
+//! - [`generation`]: connections that live and die together, and the permits to use them;
+//! - [`wire`]: commands and replies in the client library's words;
+//! - [`guard`]: reply shapes that the client library would misread never reach it.
+
+pub(crate) mod call;
+mod generation;
+mod guard;
+mod link;
+pub(crate) mod node;
+pub(crate) mod topology;
+mod wire;

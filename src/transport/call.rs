@@ -1,0 +1,195 @@
+//! One road for every command: gate → deadline → send → classify → count → span.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use tracing::{Instrument, Level, field::Empty};
+
+use super::{
+    link::Admission,
+    topology::Topology,
+    wire::{self, Failure},
+};
+use crate::{
+    command::{Command, Reply},
+    config::{Endpoint, Settings, Target},
+    embedded::Embedded,
+    error::{Error, ErrorKind, Result},
+    key::{self, Prefix},
+};
+
+/// The one way to whoever answers.
+#[derive(Debug)]
+pub(crate) struct Road {
+    pub(crate) backend: Backend,
+    prefix: Prefix,
+    origin: Origin,
+}
+
+/// Who answers.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    /// Nobody, for this reason.
+    Disabled(Arc<str>),
+    Embedded(Embedded),
+    Server(Topology),
+}
+
+/// What every span says of the server.
+#[derive(Debug, Default)]
+struct Origin {
+    namespace: String,
+    address: String,
+    port: Option<u16>,
+}
+
+impl Road {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let prefix = Prefix::new(&settings.key_prefix);
+        let mut origin = Origin {
+            namespace: settings.db.to_string(),
+            ..Origin::default()
+        };
+        let backend = match settings.target.clone() {
+            Target::Disabled(reason) => Backend::Disabled(reason.into()),
+            Target::Memory { max_bytes } => Backend::Embedded(Embedded::new(max_bytes)),
+            Target::Server(endpoint) => {
+                match &endpoint {
+                    Endpoint::Tcp { host, port } => {
+                        origin.address.clone_from(host);
+                        origin.port = Some(*port);
+                    }
+                    Endpoint::Unix(path) => origin.address = path.display().to_string(),
+                }
+                Backend::Server(Topology::single(settings, endpoint))
+            }
+        };
+        Self {
+            backend,
+            prefix,
+            origin,
+        }
+    }
+
+    /// Asks one question. What refuses a call refuses it before the command is built.
+    ///
+    /// # Errors
+    ///
+    /// - Nobody answers: disabled, unavailable, or not within the deadline.
+    /// - The command cannot be built, or the answer is an error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up the answer; the command may have been executed.
+    pub(crate) async fn call(
+        &self,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
+    ) -> Result<Reply> {
+        if let Backend::Disabled(reason) = &self.backend {
+            return Err(Error::shared(ErrorKind::Disabled, reason));
+        }
+        if tracing::enabled!(Level::DEBUG) {
+            let command = build(&self.prefix)?;
+            return Box::pin(self.traced(command)).await;
+        }
+        self.ask(|| build(&self.prefix)).await
+    }
+
+    /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.
+    pub(crate) fn refuses(&self) -> bool {
+        match &self.backend {
+            Backend::Disabled(_) => true,
+            Backend::Embedded(_) => false,
+            Backend::Server(topology) => topology.refuses(),
+        }
+    }
+
+    async fn ask(&self, build: impl FnOnce() -> Result<Command>) -> Result<Reply> {
+        match &self.backend {
+            Backend::Disabled(reason) => Err(Error::shared(ErrorKind::Disabled, reason)),
+            Backend::Embedded(store) => {
+                let command = build()?;
+                let context = Context::of(&command);
+                store
+                    .execute(command)
+                    .map_err(|error| context.explain(error))
+            }
+            Backend::Server(topology) => {
+                let admission = topology.admit().await?;
+                send(&admission, build()?).await
+            }
+        }
+    }
+
+    /// The names are OpenTelemetry's for a Redis client. Values are never recorded, keys only as a short hash.
+    async fn traced(&self, command: Command) -> Result<Reply> {
+        let name = command.name();
+        let span = tracing::debug_span!(
+            "redis",
+            "otel.name" = name,
+            "otel.kind" = "client",
+            "otel.status_code" = Empty,
+            "db.system.name" = "redis",
+            "db.namespace" = self.origin.namespace,
+            "db.operation.name" = name,
+            "db.response.status_code" = Empty,
+            "server.address" = self.origin.address,
+            "server.port" = self.origin.port,
+            "error.type" = Empty,
+            "redis_manager.key_hash" = command
+                .key()
+                .map(|key| format!("{:08x}", key::key_hash(key))),
+        );
+        let answer = self.ask(|| Ok(command)).instrument(span.clone()).await;
+        if let Err(error) = &answer {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", error.code());
+            if let Some(code) = wire::reply_code(error.message()) {
+                span.record("db.response.status_code", code);
+            }
+        }
+        answer
+    }
+}
+
+async fn send(admission: &Admission, command: Command) -> Result<Reply> {
+    let Admission { permit, gate } = admission;
+    let context = Context::of(&command);
+    let is_large = permit.is_large(&command);
+    let sent = Instant::now();
+    match permit.send(command).await {
+        Ok(reply) => {
+            gate.answered();
+            Ok(reply)
+        }
+        Err(failure) => {
+            gate.failed(permit.generation(), &failure, sent.elapsed(), is_large);
+            Err(context.explain(match failure {
+                Failure::Replied(error) => error,
+                Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),
+                Failure::Broken(reason) | Failure::NotServing(reason) => {
+                    Error::new(ErrorKind::Unavailable, reason)
+                }
+            }))
+        }
+    }
+}
+
+/// What an error says of the command, once the command is gone.
+struct Context {
+    operation: &'static str,
+    key: Option<Bytes>,
+}
+
+impl Context {
+    fn of(command: &Command) -> Self {
+        Self {
+            operation: command.name(),
+            key: command.key().cloned(),
+        }
+    }
+
+    fn explain(&self, error: Error) -> Error {
+        error.during(self.operation, self.key.as_deref().map(key::key_hash))
+    }
+}

@@ -1,0 +1,256 @@
+//! One server: its outage, and one supervised link for each runtime that uses it.
+
+use std::{
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::{Arc, Mutex, Once, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use fred::clients::Client;
+use tokio::{runtime::Handle, sync::Semaphore};
+
+use super::link::{Admission, Gate, Link, State};
+use crate::{
+    config::{Endpoint, Settings},
+    error::{Error, ErrorKind, Result},
+    metrics::{Counters, Metrics},
+};
+
+/// One server as this process sees it.
+#[derive(Debug)]
+pub(super) struct Node {
+    settings: Arc<Settings>,
+    endpoint: Endpoint,
+    ledger: Arc<Ledger>,
+    links: ArcSwap<Vec<Arc<Link>>>,
+    /// Held while the list of links changes.
+    changing: Mutex<()>,
+    /// As many permits as connections may be open.
+    budget: Arc<Semaphore>,
+    told_no_runtime: Once,
+}
+
+/// How a node is.
+#[derive(Debug)]
+pub(crate) enum Condition {
+    /// No call was made yet; the first one connects.
+    Idle,
+    Connecting,
+    Ready {
+        since: SystemTime,
+    },
+    Unavailable {
+        reason: Arc<str>,
+        since: SystemTime,
+    },
+}
+
+/// What is known of a server's outages, by all links together: they begin and end once, and are logged once.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    server: String,
+    pub(super) counters: Counters,
+    outage: Mutex<Option<Outage>>,
+}
+
+#[derive(Debug)]
+struct Outage {
+    began: Instant,
+    refused_before: u64,
+}
+
+impl Node {
+    pub(super) fn new(settings: Arc<Settings>, endpoint: Endpoint) -> Self {
+        let ledger = Ledger {
+            server: endpoint.to_string(),
+            counters: Counters::default(),
+            outage: Mutex::new(None),
+        };
+        Self {
+            budget: Arc::new(Semaphore::new(settings.max_connections)),
+            settings,
+            endpoint,
+            ledger: Arc::new(ledger),
+            links: ArcSwap::default(),
+            changing: Mutex::new(()),
+            told_no_runtime: Once::new(),
+        }
+    }
+
+    /// Admits a call, or refuses it at once.
+    ///
+    /// # Errors
+    ///
+    /// - The server is known to be unavailable.
+    /// - There is no tokio runtime.
+    pub(super) async fn admit(&self) -> Result<Admission> {
+        self.gate()?.admit().await
+    }
+
+    pub(super) fn refuses(&self) -> bool {
+        self.gate().map_or(true, |gate| gate.refuses())
+    }
+
+    /// Connects now, or proves the connection.
+    pub(super) async fn try_now(&self) -> bool {
+        match self.gate() {
+            Ok(gate) => gate.try_now().await,
+            Err(_) => false,
+        }
+    }
+
+    /// Closes all connections. The next call opens new ones.
+    pub(super) async fn disconnect(&self) {
+        let links = self.links.swap(Arc::default());
+        for link in links.iter() {
+            link.quit().await;
+        }
+        self.ledger.forget_outage();
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        let links = self.links.load();
+        let own = Handle::try_current()
+            .ok()
+            .and_then(|runtime| links.iter().find(|link| link.serves(runtime.id())));
+        let up = || {
+            links
+                .iter()
+                .find(|link| matches!(**link.gate().state(), State::Up { .. }))
+        };
+        let any = || links.iter().find(|link| !link.is_ended());
+        let Some(link) = own.or_else(up).or_else(any) else {
+            return Condition::Idle;
+        };
+        match &**link.gate().state() {
+            State::Starting => Condition::Connecting,
+            State::Up { since, .. } => Condition::Ready { since: *since },
+            State::Down { reason, since } => Condition::Unavailable {
+                reason: Arc::clone(reason),
+                since: *since,
+            },
+            State::Ended => Condition::Idle,
+        }
+    }
+
+    pub(super) fn client(&self) -> Option<Client> {
+        self.gate().ok()?.client()
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        self.ledger.counters.snapshot()
+    }
+
+    /// Finds, or starts, the link of the runtime that this is called in.
+    fn gate(&self) -> Result<Arc<Gate>> {
+        let Ok(runtime) = Handle::try_current() else {
+            self.told_no_runtime.call_once(|| {
+                tracing::warn!(
+                    server = self.ledger.server,
+                    "Redis is asked outside a tokio runtime: no answer is possible"
+                );
+            });
+            self.ledger.counters.refused.add(1);
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "called outside a tokio runtime",
+            ));
+        };
+        let own = self
+            .links
+            .load()
+            .iter()
+            .find(|link| link.serves(runtime.id()))
+            .map(|link| Arc::clone(link.gate()));
+        own.map_or_else(|| self.new_gate(&runtime), Ok)
+    }
+
+    fn new_gate(&self, runtime: &Handle) -> Result<Arc<Gate>> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = Vec::clone(&self.links.load());
+        links.retain(|link| !link.is_ended());
+        if let Some(link) = links.iter().find(|link| link.serves(runtime.id())) {
+            return Ok(Arc::clone(link.gate()));
+        }
+        // Dropping ended links gives their connections back to the pool's bound.
+        self.links.store(Arc::new(links.clone()));
+        let gate = match Arc::clone(&self.budget).try_acquire_owned() {
+            Ok(permit) => {
+                let budget = (permit, &self.budget);
+                let link = Link::start(
+                    runtime,
+                    &self.settings,
+                    &self.endpoint,
+                    &self.ledger,
+                    budget,
+                );
+                let gate = Arc::clone(link.gate());
+                links.push(Arc::new(link));
+                self.links.store(Arc::new(links));
+                gate
+            }
+            Err(_) => shared(&links, runtime)?,
+        };
+        Ok(gate)
+    }
+}
+
+/// More runtimes than connections are permitted: one serves several.
+fn shared(links: &[Arc<Link>], runtime: &Handle) -> Result<Arc<Gate>> {
+    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(runtime.id());
+    let count = u64::try_from(links.len()).unwrap_or(u64::MAX);
+    let index = hash
+        .checked_rem(count)
+        .and_then(|index| usize::try_from(index).ok());
+    match index.and_then(|index| links.get(index)) {
+        Some(link) => Ok(Arc::clone(link.gate())),
+        None => Err(Error::new(
+            ErrorKind::Unavailable,
+            "the pool has no connection left for this runtime",
+        )),
+    }
+}
+
+impl Ledger {
+    pub(super) fn begin_outage(&self, reason: &str) {
+        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
+        if outage.is_none() {
+            *outage = Some(Outage {
+                began: Instant::now(),
+                refused_before: self.counters.refused.get(),
+            });
+            self.counters.outages.add(1);
+            tracing::warn!(
+                server = self.server,
+                reason,
+                "Redis is unavailable: calls answer neutrally until it is back"
+            );
+        }
+    }
+
+    pub(super) fn end_outage(&self) {
+        let outage = self
+            .outage
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(Outage {
+            began,
+            refused_before,
+        }) = outage
+        {
+            let refused = self.counters.refused.get().saturating_sub(refused_before);
+            let seconds = Duration::as_secs_f64(&began.elapsed());
+            tracing::info!(server = self.server, seconds, refused, "Redis is back");
+        }
+    }
+
+    fn forget_outage(&self) {
+        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

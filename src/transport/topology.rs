@@ -1,0 +1,64 @@
+//! Which servers there are. For now: one.
+
+use std::sync::Arc;
+
+use fred::clients::Client;
+
+use super::{
+    link::Admission,
+    node::{Condition, Node},
+};
+use crate::{
+    config::{Endpoint, Settings},
+    error::Result,
+    metrics::Metrics,
+};
+
+/// The servers that together are "Redis".
+#[derive(Debug)]
+pub(crate) struct Topology {
+    node: Node,
+}
+
+impl Topology {
+    pub(super) fn single(settings: Settings, endpoint: Endpoint) -> Self {
+        Self {
+            node: Node::new(Arc::new(settings), endpoint),
+        }
+    }
+
+    /// Admits a call to the server, or refuses it at once.
+    pub(super) async fn admit(&self) -> Result<Admission> {
+        self.node.admit().await
+    }
+
+    /// Says whether a call would be refused at once, and counts it as refused if so.
+    pub(super) fn refuses(&self) -> bool {
+        self.node.refuses()
+    }
+
+    pub(crate) async fn try_now(&self) -> bool {
+        self.node.try_now().await
+    }
+
+    pub(crate) async fn disconnect(&self) {
+        self.node.disconnect().await;
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        self.node.condition()
+    }
+
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.node.client()
+    }
+
+    /// Returns the name of the server, without user and password.
+    pub(crate) fn server(&self) -> String {
+        self.node.endpoint().to_string()
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.node.metrics()
+    }
+}
