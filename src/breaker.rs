@@ -99,9 +99,7 @@ impl Backoff {
         let doubled = self
             .first
             .saturating_mul(1_u32.checked_shl(openings).unwrap_or(u32::MAX));
-        doubled
-            .min(self.max)
-            .mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
+        doubled.min(self.max).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
     }
 }
 
@@ -222,10 +220,7 @@ impl Breaker {
         }
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a ratio of counts needs no more than 52 bits"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio of counts needs no more than 52 bits")]
     fn ratio_is_reached(&self) -> bool {
         let calls = self.recent.calls + self.before.calls;
         let timeouts = self.recent.timeouts + self.before.timeouts;

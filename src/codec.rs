@@ -12,10 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) fn text(bytes: Bytes) -> Result<String> {
     String::from_utf8(bytes.into()).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        Error::new(
-            ErrorKind::Decode,
-            format!("not UTF-8 text from byte {valid}"),
-        )
+        Error::new(ErrorKind::Decode, format!("not UTF-8 text from byte {valid}"))
     })
 }
 
@@ -29,8 +26,7 @@ pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
 
 /// Reads JSON.
 pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
-    serde_json::from_slice(json)
-        .map_err(|error| json_error(ErrorKind::Decode, type_name::<T>(), &error))
+    serde_json::from_slice(json).map_err(|error| json_error(ErrorKind::Decode, type_name::<T>(), &error))
 }
 
 /// Says type and position, not content: `serde_json`'s own message quotes the value.

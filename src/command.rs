@@ -126,10 +126,9 @@ impl Command {
     pub(crate) fn payload_len(&self) -> usize {
         match self {
             Self::Set(set) => set.value.len(),
-            Self::SetMany { pairs, .. } | Self::HashSet { fields: pairs, .. } => pairs
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum(),
+            Self::SetMany { pairs, .. } | Self::HashSet { fields: pairs, .. } => {
+                pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
+            }
             _ => 0,
         }
     }

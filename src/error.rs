@@ -184,12 +184,8 @@ mod tests {
 
     #[test]
     fn display_names_operation_and_key_hash_but_no_key() {
-        let error =
-            Error::new(ErrorKind::Timeout, "no answer within 500ms").during("GET", Some(0xab));
-        assert_eq!(
-            error.to_string(),
-            "GET on key #000000ab: no answer within 500ms"
-        );
+        let error = Error::new(ErrorKind::Timeout, "no answer within 500ms").during("GET", Some(0xab));
+        assert_eq!(error.to_string(), "GET on key #000000ab: no answer within 500ms");
         assert_eq!(
             format!("{error:?}"),
             "Error(timeout: GET on key #000000ab: no answer within 500ms)"
@@ -198,11 +194,7 @@ mod tests {
 
     #[test]
     fn only_disabled_unavailable_and_timeout_say_nothing_about_the_key() {
-        for kind in [
-            ErrorKind::Disabled,
-            ErrorKind::Unavailable,
-            ErrorKind::Timeout,
-        ] {
+        for kind in [ErrorKind::Disabled, ErrorKind::Unavailable, ErrorKind::Timeout] {
             assert!(Error::new(kind, "").is_unavailable(), "{kind:?}");
         }
         for kind in [

@@ -67,9 +67,7 @@ pub use config::{Batching, Config, Secret};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};
-pub use manager::{
-    Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest,
-};
+pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest};
 pub use metrics::Metrics;
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;

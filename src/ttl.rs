@@ -110,19 +110,13 @@ mod tests {
 
     #[test]
     fn half_a_second_stays_half_a_second() {
-        assert_eq!(
-            Duration::from_millis(500).into_ttl().unwrap().as_millis(),
-            500
-        );
+        assert_eq!(Duration::from_millis(500).into_ttl().unwrap().as_millis(), 500);
     }
 
     #[test]
     fn less_than_a_millisecond_is_rounded_up() {
         assert_eq!(Duration::from_micros(1).into_ttl().unwrap().as_millis(), 1);
-        assert_eq!(
-            Duration::from_micros(1_500).into_ttl().unwrap().as_millis(),
-            2
-        );
+        assert_eq!(Duration::from_micros(1_500).into_ttl().unwrap().as_millis(), 2);
     }
 
     #[test]

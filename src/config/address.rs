@@ -85,10 +85,7 @@ pub(super) fn host_port(text: &str) -> Parsed<(String, Option<u16>)> {
 
 fn pair(text: &str) -> Parsed<(String, String)> {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    Ok((
-        decoded(name)?.unwrap_or_default(),
-        decoded(value)?.unwrap_or_default(),
-    ))
+    Ok((decoded(name)?.unwrap_or_default(), decoded(value)?.unwrap_or_default()))
 }
 
 fn decoded(text: &str) -> Parsed<Option<String>> {
@@ -108,18 +105,13 @@ mod tests {
 
     #[test]
     fn all_parts_are_found() {
-        let address =
-            Address::parse("redis-sentinel://u:p%40%2F@a:1,[::1]:2,c/3?master=m%20n").unwrap();
+        let address = Address::parse("redis-sentinel://u:p%40%2F@a:1,[::1]:2,c/3?master=m%20n").unwrap();
         assert_eq!(address.scheme, "redis-sentinel");
         assert_eq!(address.username.as_deref(), Some("u"));
         assert_eq!(address.password.as_deref(), Some("p@/"));
         assert_eq!(
             address.hosts,
-            [
-                ("a".into(), Some(1)),
-                ("::1".into(), Some(2)),
-                ("c".into(), None)
-            ]
+            [("a".into(), Some(1)), ("::1".into(), Some(2)), ("c".into(), None)]
         );
         assert_eq!(address.path, "/3");
         assert_eq!(address.query, [("master".into(), "m n".into())]);

@@ -115,10 +115,7 @@ impl Config {
         Ok(config)
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one line for each variable, twice: named and read"
-    )]
+    #[expect(clippy::too_many_lines, reason = "one line for each variable, twice: named and read")]
     fn from_environment(environment: Environment) -> Result<Self> {
         let Environment {
             enable_redis,
@@ -152,12 +149,7 @@ impl Config {
             url: url.map(Secret::from),
             host: redis_host.map_or(Ok(default.host), read_host)?,
             port: read("REDIS_PORT", redis_port, default.port, port)?,
-            db: read(
-                "REDIS_DB",
-                redis_db,
-                default.db,
-                number(DATABASE, 0..=u8::MAX),
-            )?,
+            db: read("REDIS_DB", redis_db, default.db, number(DATABASE, 0..=u8::MAX))?,
             username: set(redis_username),
             password: set(redis_password).map(Secret::from),
             socket_path: set(redis_socket_path).map(Into::into),
@@ -184,8 +176,7 @@ impl Config {
                 seconds,
             )?,
             socket_connect_timeout: {
-                let (value, default) =
-                    (redis_socket_connect_timeout, default.socket_connect_timeout);
+                let (value, default) = (redis_socket_connect_timeout, default.socket_connect_timeout);
                 read("REDIS_SOCKET_CONNECT_TIMEOUT", value, default, seconds)?
             },
             key_prefix: redis_key_prefix.unwrap_or(default.key_prefix),
@@ -214,12 +205,7 @@ fn set(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
 }
 
-fn read<T>(
-    variable: &str,
-    value: Option<String>,
-    default: T,
-    parse: impl FnOnce(&str) -> Parsed<T>,
-) -> Result<T> {
+fn read<T>(variable: &str, value: Option<String>, default: T, parse: impl FnOnce(&str) -> Parsed<T>) -> Result<T> {
     let Some(value) = set(value) else {
         return Ok(default);
     };
@@ -232,10 +218,7 @@ fn refused(variable: &str, accepted: &str, value: Option<&str>) -> Error {
         Some(value) if !value.contains('@') && !value.contains("://") => format!(", got {value:?}"),
         _ => String::new(),
     };
-    Error::new(
-        ErrorKind::Config,
-        format!("{variable}: accepted is {accepted}{got}"),
-    )
+    Error::new(ErrorKind::Config, format!("{variable}: accepted is {accepted}{got}"))
 }
 
 fn flag(value: &str) -> Parsed<bool> {
@@ -279,16 +262,13 @@ fn port(value: &str) -> Parsed<u16> {
 }
 
 fn seconds(value: &str) -> Parsed<Duration> {
-    number("a number of seconds from 0.001 to 3600", 0.001..=3600.0)(value)
-        .map(Duration::from_secs_f64)
+    number("a number of seconds from 0.001 to 3600", 0.001..=3600.0)(value).map(Duration::from_secs_f64)
 }
 
 fn read_host(host: String) -> Result<String> {
     let looks_like_a_host = |host: &str| {
         let colons = host.matches(':').count();
-        !host.is_empty()
-            && colons != 1
-            && !host.contains(|c: char| "/@#?".contains(c) || c.is_whitespace())
+        !host.is_empty() && colons != 1 && !host.contains(|c: char| "/@#?".contains(c) || c.is_whitespace())
     };
     if looks_like_a_host(host.trim()) {
         Ok(host.trim().to_owned())
@@ -311,27 +291,17 @@ fn list(value: &str) -> Vec<String> {
 
 /// What a user should be told about variables that are right one by one.
 fn notices(vars: &[(String, String)]) -> Vec<String> {
-    let is_set = |name: &str| {
-        vars.iter()
-            .any(|(known, value)| known == name && !value.is_empty())
-    };
+    let is_set = |name: &str| vars.iter().any(|(known, value)| known == name && !value.is_empty());
     let mut notices = Vec::new();
     if !is_set("ENABLE_REDIS") && KNOWN.iter().any(|name| is_set(name)) {
-        notices.push(
-            "Redis stays disabled: REDIS_* variables are set, but ENABLE_REDIS is not".to_owned(),
-        );
+        notices.push("Redis stays disabled: REDIS_* variables are set, but ENABLE_REDIS is not".to_owned());
     }
-    for (name, _) in vars
-        .iter()
-        .filter(|(name, _)| !KNOWN.contains(&name.as_str()))
-    {
+    for (name, _) in vars.iter().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
         let meant = KNOWN
             .iter()
             .min_by_key(|known| strsim::damerau_levenshtein(name, known));
         if let Some(meant) = meant.filter(|known| strsim::damerau_levenshtein(name, known) <= 2) {
-            notices.push(format!(
-                "{name} is not a variable of redis-manager; is {meant} meant?"
-            ));
+            notices.push(format!("{name} is not a variable of redis-manager; is {meant} meant?"));
         }
     }
     notices
@@ -356,10 +326,7 @@ mod tests {
     fn nothing_set_means_disabled_and_the_documented_defaults() {
         let config = config(&[]).unwrap();
         assert!(!config.enabled);
-        assert_eq!(
-            (config.host.as_str(), config.port, config.db),
-            ("localhost", 6379, 0)
-        );
+        assert_eq!((config.host.as_str(), config.port, config.db), ("localhost", 6379, 0));
         assert_eq!(config.max_connections, 10);
         assert_eq!(config.socket_timeout, Duration::from_millis(500));
         assert_eq!(config.socket_connect_timeout, Duration::from_secs(1));
@@ -410,10 +377,7 @@ mod tests {
 
     #[test]
     fn a_password_in_the_wrong_variable_is_not_shown() {
-        for (name, value) in [
-            ("REDIS_HOST", "redis://:sesame@h"),
-            ("REDIS_PORT", "sesame@6379"),
-        ] {
+        for (name, value) in [("REDIS_HOST", "redis://:sesame@h"), ("REDIS_PORT", "sesame@6379")] {
             assert!(!message(name, value).contains("sesame"));
         }
     }
@@ -421,13 +385,7 @@ mod tests {
     #[test]
     fn the_port_that_kubernetes_sets_is_explained_and_does_not_matter_beside_a_url() {
         assert!(message("REDIS_PORT", "tcp://10.0.0.1:6379").contains("Kubernetes"));
-        assert!(
-            config(&[
-                ("REDIS_PORT", "tcp://10.0.0.1:6379"),
-                ("REDIS_URL", "redis://h")
-            ])
-            .is_ok()
-        );
+        assert!(config(&[("REDIS_PORT", "tcp://10.0.0.1:6379"), ("REDIS_URL", "redis://h")]).is_ok());
     }
 
     #[cfg(unix)]

@@ -73,15 +73,13 @@ impl Store {
             Command::Ttl { key } => Ok(Reply::Integer(self.ttl(&key, now))),
             Command::IncrBy { key, by } => self.incr_by(key, by, now),
             Command::HashSet { key, fields } => self.hash_set(key, fields, now),
-            Command::HashGet { key, field } => {
-                match self.live(&key, now).map(|entry| &entry.data) {
-                    None => Ok(Reply::Nil),
-                    Some(Data::Hash(fields)) => Ok(fields
-                        .get(&field)
-                        .map_or(Reply::Nil, |value| Reply::Bytes(value.clone()))),
-                    Some(Data::Text(_)) => Err(wrong_type()),
-                }
-            }
+            Command::HashGet { key, field } => match self.live(&key, now).map(|entry| &entry.data) {
+                None => Ok(Reply::Nil),
+                Some(Data::Hash(fields)) => Ok(fields
+                    .get(&field)
+                    .map_or(Reply::Nil, |value| Reply::Bytes(value.clone()))),
+                Some(Data::Text(_)) => Err(wrong_type()),
+            },
         }
     }
 
@@ -116,12 +114,7 @@ impl Store {
         Ok(Reply::Ok)
     }
 
-    fn set_many(
-        &mut self,
-        pairs: Vec<(Bytes, Bytes)>,
-        ttl: Option<Ttl>,
-        now: Instant,
-    ) -> Result<Reply> {
+    fn set_many(&mut self, pairs: Vec<(Bytes, Bytes)>, ttl: Option<Ttl>, now: Instant) -> Result<Reply> {
         self.check_fit(pairs.iter().map(|(key, value)| pair_cost(key, value)).sum())?;
         let expires = ttl.and_then(|ttl| deadline(now, ttl));
         for (key, value) in pairs {
@@ -211,21 +204,11 @@ impl Store {
         self.take(&key);
         let size = match &data {
             Data::Text(value) => value.len(),
-            Data::Hash(fields) => fields
-                .iter()
-                .map(|(field, value)| pair_cost(field, value))
-                .sum(),
+            Data::Hash(fields) => fields.iter().map(|(field, value)| pair_cost(field, value)).sum(),
         };
         let cost = key.len() + size + OVERHEAD;
         self.bytes += cost;
-        self.entries.put(
-            owned(&key),
-            Entry {
-                data,
-                expires,
-                cost,
-            },
-        );
+        self.entries.put(owned(&key), Entry { data, expires, cost });
         self.evict();
     }
 
@@ -344,10 +327,7 @@ mod tests {
         let mut store = Store::new(100_000);
         for n in 0..10_000 {
             store
-                .execute(
-                    set(&format!("k{n}"), &"v".repeat(n % 300), Expiry::Never),
-                    now,
-                )
+                .execute(set(&format!("k{n}"), &"v".repeat(n % 300), Expiry::Never), now)
                 .unwrap();
             let fields = vec![(Bytes::from(format!("f{n}")), Bytes::from_static(b"v"))];
             let hash = Command::HashSet {
@@ -378,9 +358,6 @@ mod tests {
         for text in ["+1", " 1", "01", "-0", "1.0", "", "9223372036854775808"] {
             assert!(integer(&text.to_owned().into()).is_err(), "{text:?}");
         }
-        assert_eq!(
-            integer(&Bytes::from_static(b"-9223372036854775808")).unwrap(),
-            i64::MIN
-        );
+        assert_eq!(integer(&Bytes::from_static(b"-9223372036854775808")).unwrap(), i64::MIN);
     }
 }

@@ -52,11 +52,7 @@ impl Fallback {
             _ => &self.other,
         };
         if let Some(withheld) = throttle.pass(BEGAN.elapsed().as_secs()) {
-            tracing::warn!(
-                code = error.code(),
-                withheld,
-                "{error}; the neutral value is answered"
-            );
+            tracing::warn!(code = error.code(), withheld, "{error}; the neutral value is answered");
         }
     }
 }

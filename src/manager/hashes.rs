@@ -20,12 +20,7 @@ impl RedisManager {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn hset(
-        &self,
-        key: impl Into<Key>,
-        field: impl Into<Value>,
-        value: impl Into<Value>,
-    ) -> u64 {
+    pub async fn hset(&self, key: impl Into<Key>, field: impl Into<Value>, value: impl Into<Value>) -> u64 {
         self.hset_many(key, [(field, value)]).await
     }
 
@@ -47,11 +42,8 @@ impl RedisManager {
         key: impl Into<Key>,
         fields: impl IntoIterator<Item = (F, V)>,
     ) -> u64 {
-        let fields = fields
-            .into_iter()
-            .map(|(field, value)| (field.into(), value.into()));
-        self.fallback
-            .forgive(self.service.hset(key, fields).await, 0)
+        let fields = fields.into_iter().map(|(field, value)| (field.into(), value.into()));
+        self.fallback.forgive(self.service.hset(key, fields).await, 0)
     }
 
     /// Returns the text of a field. One round trip.
@@ -68,9 +60,7 @@ impl RedisManager {
     /// ```
     pub async fn hget(&self, key: impl Into<Key>, field: impl Into<Value>) -> Option<String> {
         let value = self.service.hget(key, field).await;
-        self.fallback.forgive(
-            value.and_then(|value| value.map(codec::text).transpose()),
-            None,
-        )
+        self.fallback
+            .forgive(value.and_then(|value| value.map(codec::text).transpose()), None)
     }
 }

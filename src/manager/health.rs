@@ -61,9 +61,7 @@ impl Health {
                 Condition::Idle => (HealthState::Idle, None, built),
                 Condition::Connecting => (HealthState::Connecting, None, built),
                 Condition::Ready { since } => (HealthState::Ready, None, since),
-                Condition::Unavailable { reason, since } => {
-                    (HealthState::Unavailable, Some(reason.to_string()), since)
-                }
+                Condition::Unavailable { reason, since } => (HealthState::Unavailable, Some(reason.to_string()), since),
             },
         };
         let server = match backend {

@@ -25,8 +25,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn delete(&self, keys: impl IntoKeys) -> u64 {
-        self.fallback
-            .forgive(self.service.delete(keys.into_keys()).await, 0)
+        self.fallback.forgive(self.service.delete(keys.into_keys()).await, 0)
     }
 
     /// Says whether there is such a key. One round trip. `false` in an outage.
@@ -61,8 +60,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn expire(&self, key: impl Into<Key>, ttl: impl IntoTtl) -> bool {
-        self.fallback
-            .forgive(self.service.expire(key, ttl).await, false)
+        self.fallback.forgive(self.service.expire(key, ttl).await, false)
     }
 
     /// Returns the remaining time to live in seconds, rounded as Redis rounds: -1 without expiry, -2 without key. One round trip.

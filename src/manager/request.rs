@@ -170,11 +170,7 @@ impl<'a> IntoFuture for SetManyRequest<'a> {
     type IntoFuture = Answer<'a, bool>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self {
-            manager,
-            pairs,
-            ttl,
-        } = self;
+        let Self { manager, pairs, ttl } = self;
         Answer::to(manager, false, pairs, move |pairs| async move {
             manager.service.set_many(pairs, ttl?).await
         })
@@ -210,11 +206,7 @@ impl<'a> IntoFuture for IncrRequest<'a> {
             is_decrement,
         } = self;
         Answer::to(manager, None, key, move |key| async move {
-            let by = if is_decrement {
-                by.checked_neg()
-            } else {
-                Some(by)
-            };
+            let by = if is_decrement { by.checked_neg() } else { Some(by) };
             let by = by.ok_or_else(|| Error::invalid("a step that overflows"))?;
             manager.service.incr_by(key, by).await.map(Some)
         })
@@ -223,12 +215,7 @@ impl<'a> IntoFuture for IncrRequest<'a> {
 
 impl<'a, T: Clone + Send + 'a> Answer<'a, T> {
     /// Asks, unless what to ask is absent because the call is refused anyway.
-    fn to<Q, F>(
-        manager: &'a RedisManager,
-        neutral: T,
-        question: Option<Q>,
-        ask: impl FnOnce(Q) -> F,
-    ) -> Self
+    fn to<Q, F>(manager: &'a RedisManager, neutral: T, question: Option<Q>, ask: impl FnOnce(Q) -> F) -> Self
     where
         F: Future<Output = Result<T>> + Send + 'a,
     {

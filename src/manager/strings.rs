@@ -62,8 +62,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get_bytes(&self, key: impl Into<Key>) -> Option<Bytes> {
-        self.fallback
-            .forgive(self.service.get_bytes(key).await, None)
+        self.fallback.forgive(self.service.get_bytes(key).await, None)
     }
 
     /// Looks up the text at `key` and tells a miss from an outage. One round trip.
@@ -135,11 +134,7 @@ impl RedisManager {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn set_json<T: Serialize + ?Sized>(
-        &self,
-        key: impl Into<Key>,
-        value: &T,
-    ) -> SetRequest<'_> {
+    pub fn set_json<T: Serialize + ?Sized>(&self, key: impl Into<Key>, value: &T) -> SetRequest<'_> {
         let entry = || Ok((key.into(), codec::to_json(value)?.into()));
         SetRequest::new(self, self.unless_refused(entry))
     }
@@ -158,8 +153,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Option<T> {
-        self.fallback
-            .forgive(self.service.get_json(key).await, None)
+        self.fallback.forgive(self.service.get_json(key).await, None)
     }
 
     /// Returns the texts at several keys, in their order, as many as there are keys. One round trip.
@@ -181,13 +175,8 @@ impl RedisManager {
     pub async fn get_many(&self, keys: impl IntoKeys) -> Vec<Option<String>> {
         let keys = keys.into_keys();
         let none = vec![None; keys.len()];
-        let values = self
-            .fallback
-            .forgive(self.service.get_many(keys).await, none);
-        let text = |value: Option<Bytes>| {
-            self.fallback
-                .forgive(value.map(codec::text).transpose(), None)
-        };
+        let values = self.fallback.forgive(self.service.get_many(keys).await, none);
+        let text = |value: Option<Bytes>| self.fallback.forgive(value.map(codec::text).transpose(), None);
         values.into_iter().map(text).collect()
     }
 

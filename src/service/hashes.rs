@@ -10,11 +10,7 @@ use crate::{
 
 impl Service {
     /// Returns how many fields were new.
-    pub(crate) async fn hset(
-        &self,
-        key: impl Into<Key>,
-        fields: impl Iterator<Item = (Value, Value)>,
-    ) -> Result<u64> {
+    pub(crate) async fn hset(&self, key: impl Into<Key>, fields: impl Iterator<Item = (Value, Value)>) -> Result<u64> {
         let mut fields = fields.peekable();
         if fields.peek().is_none() {
             return Ok(0);
@@ -30,11 +26,7 @@ impl Service {
         self.call(build).await?.into_count()
     }
 
-    pub(crate) async fn hget(
-        &self,
-        key: impl Into<Key>,
-        field: impl Into<Value>,
-    ) -> Result<Option<Bytes>> {
+    pub(crate) async fn hget(&self, key: impl Into<Key>, field: impl Into<Value>) -> Result<Option<Bytes>> {
         let build = |prefix: &Prefix| {
             Ok(Command::HashGet {
                 key: prefix.key(key.into())?,

@@ -23,9 +23,7 @@ impl SetOptions {
     pub(crate) fn with_expiry(self, expiry: Expiry) -> Result<Self> {
         match self.expiry {
             Expiry::Never => Ok(Self { expiry, ..self }),
-            Expiry::Keep | Expiry::In(_) => {
-                Err(Error::invalid("more than one of ex, px, ttl and keep_ttl"))
-            }
+            Expiry::Keep | Expiry::In(_) => Err(Error::invalid("more than one of ex, px, ttl and keep_ttl")),
         }
     }
 
@@ -52,10 +50,7 @@ impl Service {
         self.get_bytes(key).await?.map(codec::text).transpose()
     }
 
-    pub(crate) async fn get_json<T: DeserializeOwned>(
-        &self,
-        key: impl Into<Key>,
-    ) -> Result<Option<T>> {
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>> {
         self.get_bytes(key)
             .await?
             .map(|json| codec::from_json(&json))
@@ -89,11 +84,7 @@ impl Service {
     }
 
     /// Sets all in one step and one round trip.
-    pub(crate) async fn set_many(
-        &self,
-        pairs: Vec<(Key, Value)>,
-        ttl: Option<Ttl>,
-    ) -> Result<bool> {
+    pub(crate) async fn set_many(&self, pairs: Vec<(Key, Value)>, ttl: Option<Ttl>) -> Result<bool> {
         if pairs.is_empty() {
             return Ok(true);
         }

@@ -81,10 +81,7 @@ impl Road {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the answer; the command may have been executed.
-    pub(crate) async fn call(
-        &self,
-        build: impl FnOnce(&Prefix) -> Result<Command>,
-    ) -> Result<Reply> {
+    pub(crate) async fn call(&self, build: impl FnOnce(&Prefix) -> Result<Command>) -> Result<Reply> {
         if let Backend::Disabled(reason) = &self.backend {
             return Err(Error::shared(ErrorKind::Disabled, reason));
         }
@@ -110,9 +107,7 @@ impl Road {
             Backend::Embedded(store) => {
                 let command = build()?;
                 let context = Context::of(&command);
-                store
-                    .execute(command)
-                    .map_err(|error| context.explain(error))
+                store.execute(command).map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
                 let admission = topology.admit().await?;
@@ -136,9 +131,7 @@ impl Road {
             "server.address" = self.origin.address,
             "server.port" = self.origin.port,
             "error.type" = Empty,
-            "redis_manager.key_hash" = command
-                .key()
-                .map(|key| format!("{:08x}", key::key_hash(key))),
+            "redis_manager.key_hash" = command.key().map(|key| format!("{:08x}", key::key_hash(key))),
         );
         let answer = self.ask(|| Ok(command)).instrument(span.clone()).await;
         if let Err(error) = &answer {
@@ -167,9 +160,7 @@ async fn send(admission: &Admission, command: Command) -> Result<Reply> {
             Err(context.explain(match failure {
                 Failure::Replied(error) => error,
                 Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),
-                Failure::Broken(reason) | Failure::NotServing(reason) => {
-                    Error::new(ErrorKind::Unavailable, reason)
-                }
+                Failure::Broken(reason) | Failure::NotServing(reason) => Error::new(ErrorKind::Unavailable, reason),
             }))
         }
     }

@@ -10,9 +10,7 @@ use fred::{
     interfaces::ClientLike,
     types::{
         Builder, RespVersion,
-        config::{
-            Config as FredConfig, Options, Server, ServerConfig, TcpConfig, UnresponsiveConfig,
-        },
+        config::{Config as FredConfig, Options, Server, ServerConfig, TcpConfig, UnresponsiveConfig},
     },
 };
 use tokio::{
@@ -193,19 +191,12 @@ impl Generation {
     /// Returns the connection for large values, or none if the pool's bound leaves no room for it.
     async fn bulk(&self) -> Option<Arc<Connection>> {
         let mut bulk = self.bulk.lock().await;
-        if let Some(open) = bulk
-            .as_ref()
-            .filter(|open| !open.connection.task.is_finished())
-        {
+        if let Some(open) = bulk.as_ref().filter(|open| !open.connection.task.is_finished()) {
             return Some(Arc::clone(&open.connection));
         }
         *bulk = None;
         let budget = Arc::clone(&self.budget).try_acquire_owned().ok()?;
-        let connection = Arc::new(
-            Connection::open(&self.settings, &self.endpoint)
-                .await
-                .ok()?,
-        );
+        let connection = Arc::new(Connection::open(&self.settings, &self.endpoint).await.ok()?);
         if *self.ended.borrow() {
             return None;
         }
@@ -280,9 +271,7 @@ impl Connection {
         let left = settings.connect_timeout.saturating_sub(began.elapsed());
         match connection.is_in_step(left).await {
             Ok(true) => Ok(connection),
-            Ok(false) => Err(Refusal::passing(
-                "the server does not answer what it is asked",
-            )),
+            Ok(false) => Err(Refusal::passing("the server does not answer what it is asked")),
             Err(failure) => Err(Refusal::of(failure)),
         }
     }
@@ -353,10 +342,7 @@ fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
         },
         Endpoint::Unix(path) => ServerConfig::Unix { path: path.clone() },
     };
-    let password = settings
-        .password
-        .as_ref()
-        .map(|password| password.expose().to_owned());
+    let password = settings.password.as_ref().map(|password| password.expose().to_owned());
     let config = FredConfig {
         server,
         version: RespVersion::RESP3,
@@ -380,9 +366,7 @@ fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
                 ..TcpConfig::default()
             };
         })
-        .with_performance_config(|performance| {
-            performance.default_command_timeout = settings.deadline
-        })
+        .with_performance_config(|performance| performance.default_command_timeout = settings.deadline)
         .build()
         .map_err(|error| Refusal::passing(error.details().to_owned()))
 }

@@ -11,8 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use once_cell::sync::Lazy;
 
 /// Sixteen digits that nobody outside this process knows, so that nobody can create the absent key.
-static NONCE: Lazy<String> =
-    Lazy::new(|| format!("{:016x}", RandomState::new().hash_one("absent")));
+static NONCE: Lazy<String> = Lazy::new(|| format!("{:016x}", RandomState::new().hash_one("absent")));
 
 /// Puts a key that does not exist before the others.
 ///

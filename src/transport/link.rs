@@ -177,10 +177,7 @@ impl Gate {
         let admitted = match pass {
             Pass::Go(generation) => generation.permit(self.settings.deadline).await,
             Pass::Refused(reason) => Err(Error::shared(ErrorKind::Unavailable, &reason)),
-            Pass::Wait | Pass::Ended => Err(Error::new(
-                ErrorKind::Unavailable,
-                "the connection was closed",
-            )),
+            Pass::Wait | Pass::Ended => Err(Error::new(ErrorKind::Unavailable, "the connection was closed")),
         };
         match admitted {
             Ok(permit) => Ok(Admission { permit, gate: self }),
@@ -227,13 +224,7 @@ impl Gate {
     }
 
     /// Notes what became of a call that was not answered well, `elapsed` after it was sent.
-    pub(super) fn failed(
-        &self,
-        generation: &Arc<Generation>,
-        failure: &Failure,
-        elapsed: Duration,
-        is_large: bool,
-    ) {
+    pub(super) fn failed(&self, generation: &Arc<Generation>, failure: &Failure, elapsed: Duration, is_large: bool) {
         match failure {
             Failure::Replied(_) => self.answered(),
             Failure::Timeout => {
@@ -414,11 +405,7 @@ async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, budget: Arc<Semap
 }
 
 /// Connects. Calls that wait for the first attempt are let go after the deadline of a call.
-async fn attempt(
-    gate: &Gate,
-    endpoint: &Endpoint,
-    budget: &Arc<Semaphore>,
-) -> Result<Arc<Generation>, Refusal> {
+async fn attempt(gate: &Gate, endpoint: &Endpoint, budget: &Arc<Semaphore>) -> Result<Arc<Generation>, Refusal> {
     let mut attempt = std::pin::pin!(Generation::open(&gate.settings, endpoint, budget));
     if let Ok(decided) = timeout(gate.settings.deadline, &mut attempt).await {
         return decided;

@@ -156,10 +156,7 @@ impl Node {
                 );
             });
             self.ledger.counters.refused.add(1);
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                "called outside a tokio runtime",
-            ));
+            return Err(Error::new(ErrorKind::Unavailable, "called outside a tokio runtime"));
         };
         let own = self
             .links
@@ -182,13 +179,7 @@ impl Node {
         let gate = match Arc::clone(&self.budget).try_acquire_owned() {
             Ok(permit) => {
                 let budget = (permit, &self.budget);
-                let link = Link::start(
-                    runtime,
-                    &self.settings,
-                    &self.endpoint,
-                    &self.ledger,
-                    budget,
-                );
+                let link = Link::start(runtime, &self.settings, &self.endpoint, &self.ledger, budget);
                 let gate = Arc::clone(link.gate());
                 links.push(Arc::new(link));
                 self.links.store(Arc::new(links));
@@ -204,9 +195,7 @@ impl Node {
 fn shared(links: &[Arc<Link>], runtime: &Handle) -> Result<Arc<Gate>> {
     let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(runtime.id());
     let count = u64::try_from(links.len()).unwrap_or(u64::MAX);
-    let index = hash
-        .checked_rem(count)
-        .and_then(|index| usize::try_from(index).ok());
+    let index = hash.checked_rem(count).and_then(|index| usize::try_from(index).ok());
     match index.and_then(|index| links.get(index)) {
         Some(link) => Ok(Arc::clone(link.gate())),
         None => Err(Error::new(
@@ -234,16 +223,8 @@ impl Ledger {
     }
 
     pub(super) fn end_outage(&self) {
-        let outage = self
-            .outage
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(Outage {
-            began,
-            refused_before,
-        }) = outage
-        {
+        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Outage { began, refused_before }) = outage {
             let refused = self.counters.refused.get().saturating_sub(refused_before);
             let seconds = Duration::as_secs_f64(&began.elapsed());
             tracing::info!(server = self.server, seconds, refused, "Redis is back");

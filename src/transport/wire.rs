@@ -31,8 +31,7 @@ pub(super) enum Failure {
 type Sent<T> = Result<T, FredError>;
 
 /// `SET` for each pair, all in one step. `KEYS`: the keys; `ARGV`: the time to live in milliseconds, then the values.
-const SET_MANY: &str =
-    "for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end return 1";
+const SET_MANY: &str = "for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end return 1";
 
 /// Longer values stay slices of the read buffer; shorter ones are copied, so that they do not keep it alive.
 const COPIED_BELOW: usize = 64 * 1024;
@@ -52,10 +51,7 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
         Command::GetMany { keys } => get_many(client, keys).await,
         Command::Set(set) => set_one(client, set).await,
         Command::SetMany { pairs, ttl: None } => client.mset(map(pairs)).await.map(|()| Reply::Ok),
-        Command::SetMany {
-            pairs,
-            ttl: Some(ttl),
-        } => set_many(client, pairs, ttl).await,
+        Command::SetMany { pairs, ttl: Some(ttl) } => set_many(client, pairs, ttl).await,
         Command::Delete { keys } => client.del(key_list(keys)).await.map(Reply::Integer),
         Command::Exists { key } => client.exists(Key::from(key)).await.map(Reply::Integer),
         Command::Expire { key, ttl } => client
@@ -64,22 +60,14 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
             .map(Reply::Integer),
         Command::Ttl { key } => client.ttl(Key::from(key)).await.map(Reply::Integer),
         Command::IncrBy { key, by } => client.incr_by(Key::from(key), by).await.map(Reply::Integer),
-        Command::HashSet { key, fields } => client
-            .hset(Key::from(key), map(fields))
-            .await
-            .map(Reply::Integer),
-        Command::HashGet { key, field } => client
-            .hget(Key::from(key), Key::from(field))
-            .await
-            .map(value),
+        Command::HashSet { key, fields } => client.hset(Key::from(key), map(fields)).await.map(Reply::Integer),
+        Command::HashGet { key, field } => client.hget(Key::from(key), Key::from(field)).await.map(value),
     }
 }
 
 async fn get_many(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply> {
     let values: Vec<Option<Bytes>> = client.mget(key_list(guard::guarded_keys(keys))).await?;
-    let values = guard::unguarded(values)
-        .into_iter()
-        .map(|value| value.map(detached));
+    let values = guard::unguarded(values).into_iter().map(|value| value.map(detached));
     Ok(Reply::Many(values.collect()))
 }
 
@@ -94,36 +82,21 @@ async fn set_one(client: &WithOptions<Client>, set: Set) -> Sent<Reply> {
         Condition::IfPresent => SetOptions::XX,
     });
     let done: Option<Bytes> = client
-        .set(
-            Key::from(set.key),
-            Value::Bytes(set.value),
-            expiry,
-            condition,
-            false,
-        )
+        .set(Key::from(set.key), Value::Bytes(set.value), expiry, condition, false)
         .await?;
     Ok(done.map_or(Reply::Nil, |_ok| Reply::Ok))
 }
 
-async fn set_many(
-    client: &WithOptions<Client>,
-    pairs: Vec<(Bytes, Bytes)>,
-    ttl: Ttl,
-) -> Sent<Reply> {
+async fn set_many(client: &WithOptions<Client>, pairs: Vec<(Bytes, Bytes)>, ttl: Ttl) -> Sent<Reply> {
     let (keys, values): (Vec<Bytes>, Vec<Bytes>) = pairs.into_iter().unzip();
     let mut arguments: Vec<Value> = Vec::with_capacity(keys.len() * 2 + 3);
     arguments.push(Value::from_static_str(SET_MANY));
-    arguments.push(Value::Integer(
-        i64::try_from(keys.len()).unwrap_or(i64::MAX),
-    ));
+    arguments.push(Value::Integer(i64::try_from(keys.len()).unwrap_or(i64::MAX)));
     arguments.extend(keys.into_iter().map(Value::Bytes));
     arguments.push(Value::Integer(millis(ttl)));
     arguments.extend(values.into_iter().map(Value::Bytes));
     let eval = CustomCommand::new_static("EVAL", None, false);
-    client
-        .custom::<i64, Value>(eval, arguments)
-        .await
-        .map(|_one| Reply::Ok)
+    client.custom::<i64, Value>(eval, arguments).await.map(|_one| Reply::Ok)
 }
 
 fn value(bytes: Option<Bytes>) -> Reply {
@@ -160,20 +133,12 @@ pub(super) fn classify(error: FredError) -> Failure {
     }
     let details = error.details();
     match reply_code(details) {
-        Some("LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN") => {
-            Failure::NotServing(details.to_owned())
-        }
+        Some("LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN") => Failure::NotServing(details.to_owned()),
         Some("NOAUTH") => Failure::Broken(details.to_owned()),
-        Some(code) => Failure::Replied(Error::new(
-            kind_of(code),
-            without_arguments(details).to_owned(),
-        )),
+        Some(code) => Failure::Replied(Error::new(kind_of(code), without_arguments(details).to_owned())),
         None => match error.kind() {
             FredErrorKind::Parse | FredErrorKind::NotFound | FredErrorKind::InvalidArgument => {
-                Failure::Replied(Error::new(
-                    ErrorKind::Decode,
-                    "the reply has an unexpected shape",
-                ))
+                Failure::Replied(Error::new(ErrorKind::Decode, "the reply has an unexpected shape"))
             }
             _ => Failure::Broken(readable(details).to_owned()),
         },
@@ -242,10 +207,7 @@ mod tests {
             let failure = classify(FredError::new(FredErrorKind::Canceled, broken));
             assert!(matches!(failure, Failure::Broken(_)), "{failure:?}");
         }
-        let failure = classify(FredError::new(
-            FredErrorKind::Unknown,
-            "LOADING Redis is loading",
-        ));
+        let failure = classify(FredError::new(FredErrorKind::Unknown, "LOADING Redis is loading"));
         assert!(matches!(failure, Failure::NotServing(_)), "{failure:?}");
     }
 

@@ -77,9 +77,7 @@ impl RedisServer {
             .stdout(log)
             .stderr(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{program} cannot be started ({error}); scripts/test.sh installs it")
-            });
+            .unwrap_or_else(|error| panic!("{program} cannot be started ({error}); scripts/test.sh installs it"));
         self.child = Some(child);
     }
 
@@ -135,10 +133,7 @@ impl RedisServer {
     fn try_commands(&self, commands: &[&[&str]]) -> std::io::Result<Vec<String>> {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        commands
-            .iter()
-            .map(|words| exchange(&mut stream, words))
-            .collect()
+        commands.iter().map(|words| exchange(&mut stream, words)).collect()
     }
 
     fn answers(&self) -> bool {
@@ -146,14 +141,7 @@ impl RedisServer {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(
-            self.child
-                .as_ref()
-                .expect("the server runs")
-                .id()
-                .try_into()
-                .unwrap(),
-        )
+        Pid::from_raw(self.child.as_ref().expect("the server runs").id().try_into().unwrap())
     }
 }
 
@@ -344,10 +332,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// Waits for a condition and returns how long that took.
-pub async fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    mut condition: impl FnMut() -> F,
-) -> Duration {
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) -> Duration {
     let began = Instant::now();
     while !condition().await {
         assert!(began.elapsed() < PATIENCE, "waited too long until {what}");
@@ -406,10 +391,7 @@ pub mod logs {
 
         /// How many lines contain this.
         pub fn count(&self, part: &str) -> usize {
-            self.text()
-                .lines()
-                .filter(|line| line.contains(part))
-                .count()
+            self.text().lines().filter(|line| line.contains(part)).count()
         }
     }
 
