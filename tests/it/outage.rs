@@ -1,10 +1,596 @@
-use crate::support::{RedisServer, eventually};
+//! The invariants of an outage, each with a server that is absent, killed, stopped or cut off.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use redis_manager::{Config, HealthState, Lookup, RedisManager};
+use tokio::task::JoinSet;
+
+use crate::support::{Proxy, RedisServer, eventually, free_port, logs::Logs};
+
+/// What a call may take on a busy machine beyond its deadline.
+const SLACK: Duration = Duration::from_secs(2);
+const DEADLINE: Duration = Duration::from_millis(500);
+
+async fn is_back(redis: &RedisManager) -> Duration {
+    eventually("the cache is back", || redis.set("probe", 1).into_future()).await
+}
+
+async fn is_refusing(redis: &RedisManager) -> Duration {
+    eventually("calls are refused", || async {
+        redis.get("probe").await.is_none() && !redis.is_enabled()
+    })
+    .await
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+// 1. Redis disabled
+
+#[tokio::test]
+async fn a_disabled_manager_opens_no_socket_and_starts_no_task() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut config = Config::from_url(format!("redis://{}", listener.local_addr().unwrap()));
+    config.enabled = false;
+    let redis = RedisManager::new(config).unwrap();
+    assert_eq!(redis.get("k").await, None);
+    assert!(!redis.set("k", "v").await);
+    assert!(!redis.initialize().await);
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+    assert!(listener.accept().is_err(), "nobody came");
+}
+
+// 2. Redis absent at start
+
+#[tokio::test]
+async fn nothing_waits_for_a_server_that_is_absent_at_the_start() {
+    let redis = RedisServer::absent(&[]).manager();
+    let began = Instant::now();
+    assert_eq!(redis.get("k").await, None);
+    assert!(began.elapsed() < DEADLINE, "the first call took {:?}", began.elapsed());
+    assert!(matches!(redis.lookup("k").await, Lookup::Unavailable(error) if error.is_unavailable()));
+    let health = redis.health();
+    assert_eq!(health.state, HealthState::Unavailable);
+    assert!(health.reason.unwrap().contains("refused"));
+}
 
 #[tokio::test]
 async fn a_server_that_is_absent_at_the_start_is_found_when_it_comes() {
     let mut server = RedisServer::absent(&[]);
     let redis = server.manager();
     assert!(!redis.set("k", "v").await);
+    tokio::time::sleep(Duration::from_secs(2)).await;
     server.restart();
-    eventually("the cache is back", || async { redis.set("k", "v").await }).await;
+    let took = is_back(&redis).await;
+    assert!(took < Duration::from_secs(1) + SLACK, "found after {took:?}");
+}
+
+// 3. Redis hung
+
+/// Lets 64 callers call while something hangs, and returns the longest call and how many were refused at once.
+async fn hammer(redis: &Arc<RedisManager>, how_long: Duration) -> (Duration, usize) {
+    let mut callers = JoinSet::new();
+    for _ in 0..64 {
+        let redis = Arc::clone(redis);
+        callers.spawn(async move {
+            let (mut longest, mut refused) = (Duration::ZERO, 0);
+            let began = Instant::now();
+            while began.elapsed() < how_long {
+                let called = Instant::now();
+                redis.get("k").await;
+                longest = longest.max(called.elapsed());
+                if called.elapsed() < DEADLINE / 10 {
+                    refused += 1;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+            (longest, refused)
+        });
+    }
+    let results = callers.join_all().await;
+    let longest = results.iter().map(|(longest, _)| *longest).max().unwrap();
+    (longest, results.iter().map(|(_, refused)| refused).sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_to_a_stopped_server_outlives_its_deadline_and_soon_all_are_refused_at_once() {
+    let server = RedisServer::start();
+    let redis = Arc::new(server.manager());
+    assert!(redis.initialize().await);
+    server.stop();
+    let (longest, refused) = hammer(&redis, Duration::from_secs(3)).await;
+    assert!(longest < DEADLINE + SLACK, "a call took {longest:?}");
+    assert!(refused > 64, "only {refused} calls were refused at once");
+    assert!(!redis.is_enabled());
+    server.resume();
+    let took = is_back(&redis).await;
+    assert!(took < Duration::from_secs(1) + SLACK, "back after {took:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_into_a_black_hole_outlives_its_deadline_and_soon_all_are_refused_at_once() {
+    let server = RedisServer::start();
+    let proxy = Proxy::before(&server).await;
+    let redis = Arc::new(proxy.manager());
+    assert!(redis.initialize().await);
+    proxy.stall();
+    let (longest, refused) = hammer(&redis, Duration::from_secs(3)).await;
+    assert!(longest < DEADLINE + SLACK, "a call took {longest:?}");
+    assert!(refused > 64, "only {refused} calls were refused at once");
+    proxy.restore();
+    is_back(&redis).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_while_nobody_calls_is_noticed_by_the_heartbeat() {
+    let server = RedisServer::start();
+    let redis = server.manager();
+    assert!(redis.initialize().await);
+    server.stop();
+    eventually("the heartbeat notices", || async { !redis.is_enabled() }).await;
+    let began = Instant::now();
+    assert_eq!(redis.get("k").await, None);
+    assert!(began.elapsed() < DEADLINE / 2, "refused after {:?}", began.elapsed());
+    server.resume();
+    eventually("the heartbeat finds it again", || async { redis.is_enabled() }).await;
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_a_place_are_released_when_the_breaker_opens() {
+    let server = RedisServer::start();
+    let mut config = Config::from_url(server.url());
+    config.socket_timeout = Duration::from_secs(5);
+    let redis = Arc::new(RedisManager::new(config).unwrap());
+    assert!(redis.initialize().await);
+    server.stop();
+    let began = Instant::now();
+    let mut callers = JoinSet::new();
+    for _ in 0..3_000 {
+        let redis = Arc::clone(&redis);
+        callers.spawn(async move { redis.get("k").await });
+    }
+    tokio::task::yield_now().await;
+    let mut server = server;
+    server.kill();
+    let answers = callers.join_all().await;
+    assert!(answers.iter().all(Option::is_none));
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "released after {:?}",
+        began.elapsed()
+    );
+}
+
+// 4. Redis killed under load
+
+#[tokio::test]
+async fn a_counter_whose_answer_is_lost_is_counted_once() {
+    let server = RedisServer::start();
+    let proxy = Proxy::before(&server).await;
+    let redis = proxy.manager();
+    assert_eq!(redis.incr("n").await, Some(1));
+    proxy.swallow_replies();
+    assert_eq!(redis.incr("n").await, None);
+    proxy.cut();
+    proxy.restore();
+    is_back(&redis).await;
+    assert_eq!(server.command(&["GET", "n"]), "2", "the lost one ran once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_counted_twice_or_later_when_the_server_is_killed_under_load() {
+    let mut server = RedisServer::start();
+    let redis = Arc::new(server.manager());
+    assert!(redis.initialize().await);
+    let mut callers = JoinSet::new();
+    for _ in 0..32 {
+        let redis = Arc::clone(&redis);
+        callers.spawn(async move {
+            loop {
+                redis.incr("n").await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.kill();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    callers.shutdown().await;
+    server.restart();
+    is_back(&redis).await;
+    // The server keeps nothing across its death: whatever it holds now was sent after it.
+    assert_eq!(
+        server.command(&["GET", "n"]),
+        "(nil)",
+        "nothing was executed after its caller had been told it failed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_are_counted_as_were_answered_when_connections_are_cut_under_load() {
+    let server = RedisServer::start();
+    let proxy = Proxy::before(&server).await;
+    let redis = Arc::new(proxy.manager());
+    assert!(redis.initialize().await);
+    let mut callers = JoinSet::new();
+    for _ in 0..16 {
+        let redis = Arc::clone(&redis);
+        callers.spawn(async move {
+            let (mut answered, mut unknown) = (0, 0);
+            for _ in 0..2_000 {
+                match redis.incr("n").await {
+                    Some(_) => answered += 1,
+                    None => unknown += 1,
+                }
+                tokio::task::yield_now().await;
+            }
+            (answered, unknown)
+        });
+    }
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        proxy.cut();
+    }
+    let results = callers.join_all().await;
+    let answered: i64 = results.iter().map(|(answered, _)| answered).sum();
+    let unknown: i64 = results.iter().map(|(_, unknown)| unknown).sum();
+    let counted: i64 = server.command(&["GET", "n"]).parse().unwrap();
+    assert!(
+        answered > 0 && unknown > 0,
+        "{answered} answered, {unknown} unknown: the test tests nothing"
+    );
+    assert!(
+        (answered..=answered + unknown).contains(&counted),
+        "{answered} answered, {unknown} unknown, {counted} counted"
+    );
+}
+
+// 5. Back again
+
+#[tokio::test]
+async fn a_restarted_server_is_used_again_within_about_a_second() {
+    let mut server = RedisServer::start();
+    let redis = server.manager();
+    assert!(redis.set("k", "v").await);
+    for _ in 0..3 {
+        server.kill();
+        is_refusing(&redis).await;
+        server.restart();
+        let took = is_back(&redis).await;
+        assert!(took < Duration::from_secs(1) + SLACK, "back after {took:?}");
+        assert_eq!(redis.get("k").await, None, "what a dead server held is gone");
+    }
+}
+
+#[tokio::test]
+async fn processes_do_not_come_back_in_step() {
+    let server = RedisServer::absent(&[]);
+    let proxy = Proxy::before(&server).await;
+    let redis = proxy.manager();
+    redis.get("k").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let attempts = proxy.accepted();
+    assert!((2..=20).contains(&attempts), "{attempts} attempts in two seconds");
+}
+
+// 6. Whatever state the client library gets into
+
+#[tokio::test]
+async fn a_client_that_was_stopped_through_the_hatch_is_replaced() {
+    use fred::interfaces::ClientLike;
+
+    let server = RedisServer::start();
+    let redis = server.manager();
+    assert!(redis.initialize().await);
+    redis.client().unwrap().quit().await.unwrap();
+    is_back(&redis).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closes_is_replaced() {
+    let server = RedisServer::start();
+    let redis = server.manager();
+    for _ in 0..3 {
+        is_back(&redis).await;
+        server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    }
+    is_back(&redis).await;
+}
+
+// 7. Memory
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_stays_flat_in_an_outage() {
+    let mut server = RedisServer::start();
+    let redis = Arc::new(server.manager());
+    assert!(redis.initialize().await);
+    server.kill();
+    let load = |calls: usize| {
+        let redis = Arc::clone(&redis);
+        async move {
+            let mut callers = JoinSet::new();
+            for _ in 0..64 {
+                let redis = Arc::clone(&redis);
+                callers.spawn(async move {
+                    for n in 0..calls / 64 {
+                        redis.set(format!("k{n}"), "v".repeat(100)).await;
+                    }
+                });
+            }
+            callers.join_all().await;
+        }
+    };
+    load(20_000).await;
+    let before = resident_bytes();
+    load(200_000).await;
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "grew by {} MB", grown >> 20);
+}
+
+// 8. Logs
+
+#[tokio::test]
+async fn an_outage_is_logged_once_when_it_begins_and_once_when_it_ends() {
+    let logs = Logs::collect(tracing::Level::INFO);
+    let mut server = RedisServer::start();
+    let redis = server.manager();
+    assert!(redis.initialize().await);
+    server.kill();
+    is_refusing(&redis).await;
+    for _ in 0..1_000 {
+        redis.get("k").await;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    server.restart();
+    is_back(&redis).await;
+    assert_eq!(logs.count("Redis is unavailable"), 1, "{}", logs.text());
+    assert_eq!(logs.count("Redis is back"), 1, "{}", logs.text());
+    let back = logs
+        .text()
+        .lines()
+        .find(|line| line.contains("Redis is back"))
+        .unwrap()
+        .to_owned();
+    let refused = back.split("refused=").nth(1).unwrap().trim().parse::<u64>().unwrap();
+    assert!(refused >= 1_000, "{back}");
+    assert_eq!(logs.count("WARN"), 1, "{}", logs.text());
+}
+
+// 9. Misses and cancellations
+
+#[tokio::test]
+async fn misses_and_errors_that_the_server_replies_are_no_outage() {
+    let server = RedisServer::start();
+    let redis = server.manager();
+    redis.hset("hash", "f", "v").await;
+    for n in 0..200 {
+        assert_eq!(redis.get(format!("missing:{n}")).await, None);
+        assert_eq!(redis.get("hash").await, None);
+    }
+    assert!(redis.is_enabled());
+    assert_eq!(redis.metrics().outages, 0);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_gives_its_place_back() {
+    let server = RedisServer::start();
+    let redis = Arc::new(server.manager());
+    assert!(redis.initialize().await);
+    for _ in 0..5 {
+        let mut callers = JoinSet::new();
+        for _ in 0..1_000 {
+            let redis = Arc::clone(&redis);
+            callers.spawn(async move { redis.get("k").await });
+        }
+        tokio::task::yield_now().await;
+        callers.shutdown().await;
+    }
+    assert!(redis.set("k", "v").await);
+    assert_eq!(redis.get("k").await.as_deref(), Some("v"));
+    assert_eq!(redis.metrics().outages, 0);
+}
+
+// Servers that are there, and do not serve
+
+#[tokio::test]
+async fn a_server_that_is_loading_its_data_is_unavailable_until_it_is_done() {
+    let mut server = RedisServer::start_with(&[
+        "--save",
+        "3600 1",
+        "--key-load-delay",
+        "2000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ]);
+    let fill = "for i = 1, 2000 do redis.call('SET', 'k' .. i, string.rep('v', 100)) end";
+    server.command(&["EVAL", fill, "0"]);
+    server.command(&["SAVE"]);
+    let redis = server.manager();
+    assert!(redis.initialize().await);
+    server.kill();
+    server.spawn();
+    let reason = || redis.health().reason.unwrap_or_default();
+    eventually("it is seen to load", || async {
+        redis.get("k1").await.is_none() && reason().contains("LOADING")
+    })
+    .await;
+    assert!(!redis.is_enabled());
+    is_back(&redis).await;
+    assert_eq!(redis.get("k1").await.map(|value| value.len()), Some(100));
+}
+
+#[tokio::test]
+async fn a_replica_refuses_writes_and_goes_on_answering_reads() {
+    let master = RedisServer::start();
+    let replica = RedisServer::start();
+    master.command(&["SET", "k", "v"]);
+    replica.command(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
+    let redis = replica.manager();
+    eventually("the replica has the data", || async {
+        redis.get("k").await.as_deref() == Some("v")
+    })
+    .await;
+    for _ in 0..50 {
+        assert!(!redis.set("k", "w").await);
+        assert_eq!(redis.get("k").await.as_deref(), Some("v"));
+    }
+    assert!(redis.is_enabled());
+    assert_eq!(redis.metrics().connects, 1, "the connection was kept");
+}
+
+#[tokio::test]
+async fn a_server_without_memory_refuses_writes_and_goes_on_answering_reads() {
+    let server = RedisServer::start();
+    let redis = server.manager();
+    assert!(redis.set("k", "v").await);
+    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    for _ in 0..50 {
+        assert!(!redis.set("k", "w").await);
+        assert_eq!(redis.get("k").await.as_deref(), Some("v"));
+    }
+    server.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert!(redis.set("k", "w").await);
+    assert_eq!(redis.metrics().outages, 0);
+    assert_eq!(redis.metrics().connects, 1, "the connection was kept");
+}
+
+#[tokio::test]
+async fn a_server_with_too_many_clients_says_so_in_health_and_is_used_when_there_is_room() {
+    let server = RedisServer::start();
+    // The test's own command connection is the one client that there may be.
+    server.commands(&[&["CONFIG", "SET", "maxclients", "1"]]);
+    let occupant = std::os::unix::net::UnixStream::connect(server.socket()).unwrap();
+    eventually("the place is taken", || async {
+        !server.command(&["PING"]).contains("PONG")
+    })
+    .await;
+    let redis = server.manager();
+    assert!(!redis.initialize().await);
+    assert!(
+        redis.health().reason.unwrap().contains("max number of clients"),
+        "{:?}",
+        redis.health()
+    );
+    drop(occupant);
+    is_back(&redis).await;
+}
+
+#[tokio::test]
+async fn a_server_without_resp3_is_refused_with_that_reason() {
+    let server = RedisServer::start_with(&["--rename-command", "HELLO", ""]);
+    let redis = server.manager();
+    assert!(!redis.set("k", "v").await);
+    assert!(!redis.initialize().await);
+    assert!(redis.health().reason.unwrap().contains("RESP3"), "{:?}", redis.health());
+}
+
+#[tokio::test]
+async fn garbage_is_no_answer_and_no_panic() {
+    use tokio::io::AsyncWriteExt;
+
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    for garbage in [
+        &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+        b"\0\xff\xfe",
+        b"$-7\r\n",
+        b"*1000000000\r\n",
+        b"",
+    ] {
+        let redis = RedisManager::new(Config::from_url(format!("redis://{address}"))).unwrap();
+        let serve = async {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                drop(stream.write_all(garbage).await);
+            }
+        };
+        let ask = async {
+            let began = Instant::now();
+            assert_eq!(redis.get("k").await, None);
+            assert!(!redis.initialize().await);
+            assert!(began.elapsed() < Duration::from_secs(2) + SLACK);
+            assert_eq!(redis.health().state, HealthState::Unavailable);
+        };
+        tokio::select! {
+            () = serve => {}
+            () = ask => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_established_connection_that_turns_to_garbage_is_replaced() {
+    let server = RedisServer::start();
+    let proxy = Proxy::before(&server).await;
+    let redis = proxy.manager();
+    assert!(redis.set("k", "v").await);
+    proxy.garble_replies();
+    assert_eq!(redis.get("k").await, None);
+    is_refusing(&redis).await;
+    proxy.restore();
+    is_back(&redis).await;
+    assert_eq!(redis.get("k").await.as_deref(), Some("v"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_100_mb_does_not_take_the_cache_down() {
+    let server = RedisServer::start();
+    let mut config = Config::from_url(server.url());
+    config.socket_timeout = Duration::from_secs(5);
+    let patient = RedisManager::new(config).unwrap();
+    let large = vec![b'x'; 100 << 20];
+    assert!(patient.set("large", large).await);
+    assert_eq!(
+        patient.get_bytes("large").await.map(|value| value.len()),
+        Some(100 << 20)
+    );
+    assert_eq!(patient.metrics().outages, 0);
+
+    let redis = server.manager();
+    assert!(redis.set("small", "v").await);
+    let began = Instant::now();
+    redis.get_bytes("large").await;
+    assert!(began.elapsed() < DEADLINE + SLACK);
+    let small = || async { redis.get("small").await.as_deref() == Some("v") };
+    eventually("small values are answered again", small).await;
+}
+
+#[tokio::test]
+async fn a_process_that_blocks_its_runtime_causes_no_outage_that_lasts() {
+    let server = RedisServer::start();
+    let redis = Arc::new(server.manager());
+    assert!(redis.set("k", "v").await);
+    for _ in 0..2 {
+        let mut callers = JoinSet::new();
+        for _ in 0..64 {
+            let redis = Arc::clone(&redis);
+            callers.spawn(async move { redis.get("k").await });
+        }
+        tokio::task::yield_now().await;
+        std::thread::sleep(Duration::from_secs(2));
+        callers.join_all().await;
+        let took = eventually("answers are right", || async {
+            redis.get("k").await.as_deref() == Some("v")
+        })
+        .await;
+        assert!(took < Duration::from_secs(1) + SLACK, "back after {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_has_no_address_is_an_outage_with_that_reason() {
+    let redis = RedisManager::new(Config::from_url(format!(
+        "redis://no-such-host.invalid:{}",
+        free_port()
+    )))
+    .unwrap();
+    assert_eq!(redis.get("k").await, None);
+    eventually("the attempt is decided", || async { redis.health().reason.is_some() }).await;
+    assert_eq!(redis.health().state, HealthState::Unavailable);
 }

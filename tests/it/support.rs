@@ -195,6 +195,8 @@ const FLOWING: u8 = 0;
 const STALLED: u8 = 1;
 /// What the server says is thrown away.
 const SWALLOWING: u8 = 2;
+/// What the server says is replaced by what no server says.
+const GARBLING: u8 = 3;
 
 impl Proxy {
     pub async fn before(server: &RedisServer) -> Self {
@@ -232,6 +234,11 @@ impl Proxy {
     /// Requests pass, replies are lost.
     pub fn swallow_replies(&self) {
         self.mode.store(SWALLOWING, Ordering::SeqCst);
+    }
+
+    /// Requests pass, replies come as garbage.
+    pub fn garble_replies(&self) {
+        self.mode.store(GARBLING, Ordering::SeqCst);
     }
 
     /// Everything passes again.
@@ -301,10 +308,12 @@ async fn relay(client: AsyncStream, server: AsyncStream, mode: &AtomicU8, cuts: 
             while mode.load(Ordering::SeqCst) == STALLED {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            if mode.load(Ordering::SeqCst) == SWALLOWING {
-                continue;
-            }
-            if client_writes.write_all(&buffer[..count]).await.is_err() {
+            let said = match mode.load(Ordering::SeqCst) {
+                SWALLOWING => continue,
+                GARBLING => &b"\0garbage\r\n"[..],
+                _ => &buffer[..count],
+            };
+            if client_writes.write_all(said).await.is_err() {
                 return;
             }
         }
