@@ -69,7 +69,7 @@ struct Bulk {
 
 /// Calls in flight on one generation. fred spends about 16 KB on each, so this bounds memory to some 16 MB; more calls wait for a
 /// permit within their deadline.
-const IN_FLIGHT: usize = 1024;
+const IN_FLIGHT: u32 = 1024;
 
 /// Values from this size on travel on a connection of their own.
 const LARGE: usize = 1024 * 1024;
@@ -96,7 +96,7 @@ impl Generation {
             main,
             bulk: Mutex::new(None),
             budget: Arc::clone(budget),
-            permits: Semaphore::new(IN_FLIGHT),
+            permits: Semaphore::new(IN_FLIGHT as usize),
             ended: watch::Sender::new(false),
         }))
     }
@@ -144,12 +144,17 @@ impl Generation {
         }
     }
 
-    /// Says goodbye, lets what is in flight finish, and ends the generation.
+    /// Lets what is in flight finish, says goodbye, and ends the generation. Takes one deadline at most.
+    ///
+    /// No call may be admitted any more: fred cancels what is in flight when it says goodbye.
     pub(super) async fn quit(&self) {
-        self.permits.close();
-        let within = self.settings.deadline;
+        let politely = async {
+            // Whoever holds all permits is alone.
+            let _alone = self.permits.acquire_many(IN_FLIGHT).await;
+            self.main.client.quit().await
+        };
         // Whatever comes of it, the task is aborted afterwards.
-        drop(timeout(within, self.main.client.quit()).await);
+        drop(timeout(self.settings.deadline, politely).await);
         self.end();
     }
 
@@ -258,14 +263,15 @@ impl Connection {
         let began = Instant::now();
         let connected = async {
             tokio::select! {
-                connected = client.wait_for_connect() => connected,
+                connected = client.wait_for_connect() => Ok(connected),
                 // A failure before the wait began is only to be had from the task.
-                Ok(Ok(ended)) = &mut outcome => ended,
+                ended = &mut outcome => ended.unwrap_or_else(Err),
             }
         };
         match timeout(settings.connect_timeout, connected).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(Refusal::of(wire::classify(error))),
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => return Err(Refusal::of(wire::classify(error))),
+            Ok(Err(_)) => return Err(Refusal::lasting("the client's task panicked: does this tokio runtime have I/O enabled?")),
             Err(_) => return Err(Refusal::of(Failure::Timeout)),
         }
         let left = settings.connect_timeout.saturating_sub(began.elapsed());
@@ -313,13 +319,20 @@ impl Refusal {
         }
     }
 
+    fn lasting(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            severity: Severity::Lasting,
+        }
+    }
+
     pub(super) fn of(failure: Failure) -> Self {
         let reason = match failure {
             Failure::Timeout => "no answer within the time for an attempt to connect".to_owned(),
             Failure::Broken(reason) | Failure::NotServing(reason) => reason,
             Failure::Replied(error) => error.message().to_owned(),
         };
-        let lasting = if reason.contains("NOAUTH") || reason.contains("WRONGPASS") {
+        let advice = if reason.contains("NOAUTH") || reason.contains("WRONGPASS") {
             "wrong user or password: "
         } else if reason.contains("HELLO") || reason.contains("NOPROTO") {
             "the server does not speak RESP3 (Redis 6 or newer is needed): "
@@ -328,10 +341,7 @@ impl Refusal {
         } else {
             return Self::passing(reason);
         };
-        Self {
-            reason: format!("{lasting}{reason}"),
-            severity: Severity::Lasting,
-        }
+        Self::lasting(format!("{advice}{reason}"))
     }
 }
 

@@ -145,11 +145,12 @@ impl Link {
 
     /// Closes the connections politely. Calls in flight may finish.
     pub(super) async fn quit(&self) {
-        self.supervisor.abort();
-        if let Pass::Go(generation) = self.gate.pass() {
+        let pass = self.gate.pass();
+        // Ended first: what happens to the connection from now on is no outage.
+        self.gate.enter(State::Ended);
+        if let Pass::Go(generation) = pass {
             generation.quit().await;
         }
-        self.gate.end();
     }
 }
 
@@ -382,6 +383,10 @@ impl Drop for EndsWithRuntime {
 
 async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, budget: Arc<Semaphore>) {
     let gate = &ended.0;
+    if !has_timer() {
+        gate.go_down("this tokio runtime has no timer: build it with enable_all()");
+        std::future::pending::<()>().await;
+    }
     loop {
         let due = gate.breaker().try_probe(Instant::now());
         let probe = match due {
@@ -402,6 +407,11 @@ async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, budget: Arc<Semap
             Err(refusal) => gate.refused(probe, &refusal),
         }
     }
+}
+
+/// tokio tells of a runtime without a time driver by a panic only.
+fn has_timer() -> bool {
+    std::panic::catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
 }
 
 /// Connects. Calls that wait for the first attempt are let go after the deadline of a call.
