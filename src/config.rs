@@ -2,6 +2,7 @@
 
 mod address;
 mod environment;
+mod route;
 mod secret;
 mod settings;
 

@@ -89,7 +89,7 @@ impl RedisManager {
         match &settings.target {
             Target::Disabled(reason) => tracing::debug!(reason, "Redis is disabled"),
             Target::Memory { max_bytes } => {
-                tracing::info!(max_bytes, "the embedded backend answers for Redis")
+                tracing::info!(max_bytes, "the embedded backend answers for Redis");
             }
             Target::Server(endpoint) => {
                 let deadline = settings.deadline;

@@ -4,9 +4,9 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use super::{
     Config, Secret,
-    address::{self, Address},
+    route::{Route, check},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Checked configuration. Nothing asks again whether it is right.
 #[derive(Debug, Clone)]
@@ -36,28 +36,6 @@ pub(crate) enum Endpoint {
     Unix(PathBuf),
 }
 
-/// What the URL, or the variables that stand for one, say together.
-struct Route {
-    topology: Topology,
-    username: Option<String>,
-    password: Option<Secret>,
-    db: Option<u8>,
-    tls: bool,
-}
-
-#[derive(PartialEq)]
-enum Topology {
-    One(Target),
-    Sentinel,
-    Cluster,
-}
-
-/// What `memory://` holds unless `max_mb` says otherwise.
-const DEFAULT_MEMORY_MB: usize = 64;
-const DEFAULT_PORT: u16 = 6379;
-const SCHEMES: &str = "a URL that begins with redis://, rediss://, valkey://, valkeys://, redis+unix://, unix://, \
-                       redis-sentinel://, redis-cluster:// or memory://";
-
 impl TryFrom<Config> for Settings {
     type Error = Error;
 
@@ -73,21 +51,20 @@ impl TryFrom<Config> for Settings {
             cluster: _,
             sentinel_master: _,
             nodes: _,
+            tls: _,
+            tls_ca_file: _,
+            tls_cert_file: _,
+            tls_key_file: _,
             batching: _,
             db,
             username,
             password,
-            tls,
-            tls_ca_file,
-            tls_cert_file,
-            tls_key_file,
             max_connections,
             socket_timeout,
             socket_connect_timeout,
             key_prefix,
             near_cache_mb,
         } = config;
-
         check(max_connections > 0, "REDIS_MAX_CONNECTIONS", "at least one connection")?;
         let millisecond = Duration::from_millis(1);
         check(
@@ -100,34 +77,14 @@ impl TryFrom<Config> for Settings {
             "REDIS_SOCKET_CONNECT_TIMEOUT",
             "at least 0.001 seconds",
         )?;
-        let db = route.db.unwrap_or(db);
-        let is_cluster = route.topology == Topology::Cluster;
-        check(
-            db == 0 || !is_cluster,
-            "REDIS_DB",
-            "0 on a cluster, which has one database",
-        )?;
-        if !matches!(
-            route.topology,
-            Topology::One(Target::Disabled(_) | Target::Memory { .. })
-        ) {
-            check_tls(
-                tls || route.tls,
-                &route.topology,
-                [&tls_ca_file, &tls_cert_file, &tls_key_file],
-            )?;
-        }
-        let Topology::One(target) = route.topology else {
-            return Err(not_yet("connections through Sentinel or to a Redis Cluster"));
-        };
         if near_cache_mb > 0 {
             tracing::warn!("REDIS_NEAR_CACHE_MB has no effect: this version has no near cache yet");
         }
         Ok(Self {
-            target,
+            target: route.target,
             username: route.username.or(username),
             password: route.password.or(password),
-            db,
+            db: route.db.unwrap_or(db),
             max_connections,
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
@@ -160,125 +117,6 @@ impl Settings {
     }
 }
 
-impl Route {
-    fn of(config: &Config) -> Result<Self> {
-        if !config.enabled {
-            return Ok(Self::to(Topology::One(Target::Disabled(
-                "ENABLE_REDIS is not true".to_owned(),
-            ))));
-        }
-        check(
-            config.url.is_none() || config.socket_path.is_none(),
-            "REDIS_URL",
-            "a URL or REDIS_SOCKET_PATH, not both",
-        )?;
-        match &config.url {
-            Some(url) => Self::from_url(url.expose(), config),
-            None => Self::from_parts(config),
-        }
-    }
-
-    fn to(topology: Topology) -> Self {
-        Self {
-            topology,
-            username: None,
-            password: None,
-            db: None,
-            tls: false,
-        }
-    }
-
-    fn from_parts(config: &Config) -> Result<Self> {
-        if config.cluster || config.sentinel_master.is_some() {
-            return Ok(Self::to(replicated(config, !config.nodes.is_empty())?));
-        }
-        check(
-            config.nodes.is_empty(),
-            "REDIS_NODES",
-            "nothing without REDIS_CLUSTER or REDIS_SENTINEL_MASTER",
-        )?;
-        Ok(Self::to(server(match &config.socket_path {
-            Some(path) => Endpoint::Unix(path.clone()),
-            None => {
-                check(!config.host.is_empty(), "REDIS_HOST", "a host name or an address")?;
-                check(config.port > 0, "REDIS_PORT", "a port from 1 to 65535")?;
-                tcp(&config.host, Some(config.port))
-            }
-        })))
-    }
-
-    fn from_url(url: &str, config: &Config) -> Result<Self> {
-        let address = Address::parse(url).map_err(|accepted| bad("REDIS_URL", accepted))?;
-        let mut query = address.query.clone();
-        let mut parameter = |name: &str| {
-            let index = query.iter().position(|(known, _)| known == name)?;
-            Some(query.swap_remove(index).1)
-        };
-        let database = |text: &str| {
-            text.parse()
-                .map_err(|_unparsed| bad("REDIS_URL", "a database number from 0 to 255"))
-        };
-        let in_path = Some(address.path.trim_start_matches('/')).filter(|path| !path.is_empty());
-
-        let mut db = None;
-        let topology = match address.scheme.as_str() {
-            "memory" => Topology::One(memory(parameter("max_mb").as_deref())?),
-            "unix" | "redis+unix" => {
-                db = parameter("db").as_deref().map(database).transpose()?;
-                check(
-                    address.hosts.is_empty() && in_path.is_some(),
-                    "REDIS_URL",
-                    "unix:///path/to/socket",
-                )?;
-                server(Endpoint::Unix(address.path.clone().into()))
-            }
-            "redis" | "rediss" | "valkey" | "valkeys" => {
-                db = in_path.map(database).transpose()?;
-                match address.hosts.as_slice() {
-                    _ if config.cluster || config.sentinel_master.is_some() => replicated(config, true)?,
-                    [(host, port)] => server(tcp(host, *port)),
-                    [] => return Err(bad("REDIS_URL", "a URL with a host")),
-                    _ => {
-                        return Err(bad(
-                            "REDIS_URL",
-                            "one host; several go with redis-cluster:// or redis-sentinel://",
-                        ));
-                    }
-                }
-            }
-            "redis-sentinel" | "redis-cluster" => {
-                db = in_path.map(database).transpose()?;
-                check(!address.hosts.is_empty(), "REDIS_URL", "a URL with a host")?;
-                let master = parameter("master").or_else(|| config.sentinel_master.clone());
-                let is_sentinel = address.scheme == "redis-sentinel";
-                check(
-                    !is_sentinel || master.is_some(),
-                    "REDIS_URL",
-                    "a Sentinel URL with ?master=NAME",
-                )?;
-                if is_sentinel {
-                    Topology::Sentinel
-                } else {
-                    Topology::Cluster
-                }
-            }
-            _ => return Err(bad("REDIS_URL", SCHEMES)),
-        };
-        check(
-            query.is_empty(),
-            "REDIS_URL",
-            "a URL with no parameters but db, max_mb and master, where they belong",
-        )?;
-        Ok(Self {
-            topology,
-            username: address.username,
-            password: address.password.map(Secret::from),
-            db,
-            tls: matches!(address.scheme.as_str(), "rediss" | "valkeys"),
-        })
-    }
-}
-
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -289,90 +127,10 @@ impl fmt::Display for Endpoint {
     }
 }
 
-fn server(endpoint: Endpoint) -> Topology {
-    Topology::One(Target::Server(endpoint))
-}
-
-fn tcp(host: &str, port: Option<u16>) -> Endpoint {
-    Endpoint::Tcp {
-        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port: port.unwrap_or(DEFAULT_PORT),
-    }
-}
-
-fn memory(max_mb: Option<&str>) -> Result<Target> {
-    let accepted = "memory:// with max_mb from 1 to 1048576";
-    let max_mb = match max_mb {
-        None => DEFAULT_MEMORY_MB,
-        Some(text) => text.parse().map_err(|_unparsed| bad("REDIS_URL", accepted))?,
-    };
-    check((1..=1_048_576).contains(&max_mb), "REDIS_URL", accepted)?;
-    Ok(Target::Memory {
-        max_bytes: max_mb << 20,
-    })
-}
-
-/// Checks `REDIS_CLUSTER` or `REDIS_SENTINEL_MASTER` with the nodes that they need.
-fn replicated(config: &Config, has_nodes: bool) -> Result<Topology> {
-    for node in &config.nodes {
-        if address::host_port(node).is_err() {
-            return Err(bad("REDIS_NODES", "a list of host:port, separated by commas"));
-        }
-    }
-    let is_sentinel = config.sentinel_master.is_some();
-    check(
-        !(is_sentinel && config.cluster),
-        "REDIS_CLUSTER",
-        "false beside REDIS_SENTINEL_MASTER",
-    )?;
-    check(!is_sentinel || has_nodes, "REDIS_NODES", "host:port of the Sentinels")?;
-    check(
-        config.socket_path.is_none(),
-        "REDIS_SOCKET_PATH",
-        "nothing beside a cluster or Sentinel",
-    )?;
-    Ok(if is_sentinel {
-        Topology::Sentinel
-    } else {
-        Topology::Cluster
-    })
-}
-
-fn check_tls(tls: bool, topology: &Topology, [ca, cert, key]: [&Option<PathBuf>; 3]) -> Result<()> {
-    let has_files = ca.is_some() || cert.is_some() || key.is_some();
-    check(
-        tls || !has_files,
-        "REDIS_TLS",
-        "true beside REDIS_TLS_*_FILE (or a rediss:// URL)",
-    )?;
-    check(
-        cert.is_some() == key.is_some(),
-        "REDIS_TLS_CERT_FILE",
-        "both a certificate and REDIS_TLS_KEY_FILE",
-    )?;
-    let is_unix = matches!(topology, Topology::One(Target::Server(Endpoint::Unix(_))));
-    check(!(tls && is_unix), "REDIS_TLS", "false on a Unix socket")?;
-    if tls { Err(not_yet("TLS connections")) } else { Ok(()) }
-}
-
-fn check(is_right: bool, variable: &str, accepted: &str) -> Result<()> {
-    if is_right { Ok(()) } else { Err(bad(variable, accepted)) }
-}
-
-fn bad(variable: &str, accepted: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Config, format!("{variable}: accepted is {accepted}"))
-}
-
-fn not_yet(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("this version of redis-manager has no {what} yet"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     fn settings(vars: &[(&str, &str)]) -> Result<Settings> {
         let enabled = [("ENABLE_REDIS", "true")];
@@ -419,7 +177,7 @@ mod tests {
         let settings = settings(&vars).unwrap();
         assert_eq!(settings.db, 4);
         assert_eq!(settings.password, Some("p".into()));
-        assert_eq!(settings.target, Target::Server(tcp("h", None)));
+        assert!(matches!(settings.target, Target::Server(Endpoint::Tcp { host, .. }) if host == "h"));
     }
 
     #[test]

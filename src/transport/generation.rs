@@ -271,7 +271,11 @@ impl Connection {
         match timeout(settings.connect_timeout, connected).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => return Err(Refusal::of(wire::classify(error))),
-            Ok(Err(_)) => return Err(Refusal::lasting("the client's task panicked: does this tokio runtime have I/O enabled?")),
+            Ok(Err(_)) => {
+                return Err(Refusal::lasting(
+                    "the client's task panicked: does this tokio runtime have I/O enabled?",
+                ));
+            }
             Err(_) => return Err(Refusal::of(Failure::Timeout)),
         }
         let left = settings.connect_timeout.saturating_sub(began.elapsed());
@@ -352,13 +356,17 @@ fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
         },
         Endpoint::Unix(path) => ServerConfig::Unix { path: path.clone() },
     };
-    let password = settings.password.as_ref().map(|password| password.expose().to_owned());
+    // A user without a password still has to be named to the server.
+    let password = match (&settings.username, &settings.password) {
+        (_, Some(password)) => Some(wire::quoted(password.expose())),
+        (Some(_), None) => Some(wire::quoted("")),
+        (None, None) => None,
+    };
     let config = FredConfig {
         server,
         version: RespVersion::RESP3,
-        username: settings.username.clone(),
-        // A user without a password still has to be named to the server.
-        password: password.or_else(|| settings.username.as_ref().map(|_| String::new())),
+        username: settings.username.as_deref().map(wire::quoted),
+        password,
         database: (settings.db > 0).then_some(settings.db),
         // The first failure ends the task; the supervisor decides when to try again.
         fail_fast: true,

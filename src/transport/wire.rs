@@ -126,6 +126,25 @@ fn millis(ttl: Ttl) -> i64 {
     i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Quotes a user or a password for fred, which writes them as they are into an inline `HELLO` command: a space would end them, a
+/// line break would begin another command. The server undoes the quotes.
+pub(super) fn quoted(credential: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    if !credential.is_empty() && credential.bytes().all(is_plain) {
+        return credential.to_owned();
+    }
+    let mut quoted = String::from('"');
+    for byte in credential.bytes() {
+        if is_plain(byte) {
+            quoted.push(byte.into());
+        } else {
+            quoted.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// fred gives one kind to many causes, so that a server's reply is known by its code: the first word, in capitals.
 pub(super) fn classify(error: FredError) -> Failure {
     if *error.kind() == FredErrorKind::Timeout {
@@ -209,6 +228,16 @@ mod tests {
         }
         let failure = classify(FredError::new(FredErrorKind::Unknown, "LOADING Redis is loading"));
         assert!(matches!(failure, Failure::NotServing(_)), "{failure:?}");
+    }
+
+    #[test]
+    fn credentials_are_quoted_where_they_would_end_or_add_a_command() {
+        assert_eq!(quoted("pl@in:#%/?"), "pl@in:#%/?");
+        assert_eq!(quoted(""), r#""""#);
+        assert_eq!(
+            quoted("a \"b'\\\r\nFLUSHALL é"),
+            r#""a\x20\x22b\x27\x5c\x0d\x0aFLUSHALL\x20\xc3\xa9""#
+        );
     }
 
     #[test]

@@ -10,5 +10,5 @@
 
 mod support;
 
-mod outage;
 mod lifecycle;
+mod outage;

@@ -1,0 +1,95 @@
+//! What the command line asks for.
+
+use std::path::PathBuf;
+
+use crate::Outcome;
+
+/// How to call this program.
+const USAGE: &str = "usage: bench fallback [--quick] [--only PART] [--server PATH]";
+
+/// What to measure, and how.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Arguments {
+    /// Which figures.
+    pub(crate) suite: Suite,
+    /// Whether to measure shorter and less often: enough to see that it runs.
+    pub(crate) quick: bool,
+    /// Only the part of the suite with this name.
+    pub(crate) only: Option<String>,
+    /// The program `redis-server`.
+    pub(crate) server: PathBuf,
+}
+
+/// Figures that belong together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Suite {
+    /// What Redis' absence costs, and what the manager costs while Redis is there.
+    Fallback,
+}
+
+impl Arguments {
+    /// Reads the arguments that follow the program's name.
+    ///
+    /// # Errors
+    ///
+    /// - An argument is missing or unknown.
+    pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Outcome<Self> {
+        let mut words = words.into_iter();
+        let suite = match words.next().as_deref() {
+            Some("fallback") => Suite::Fallback,
+            _ => return Err(USAGE.into()),
+        };
+        let mut arguments = Self {
+            suite,
+            quick: false,
+            only: None,
+            server: "redis-server".into(),
+        };
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--quick" => arguments.quick = true,
+                "--only" => arguments.only = Some(words.next().ok_or(USAGE)?),
+                "--server" => arguments.server = words.next().ok_or(USAGE)?.into(),
+                unknown => return Err(format!("{unknown} is unknown; {USAGE}").into()),
+            }
+        }
+        Ok(arguments)
+    }
+
+    /// Returns one of two: for a full run, or for a quick one.
+    pub(crate) fn either<T>(&self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+
+    /// Says whether a part of the suite is asked for.
+    pub(crate) fn wants(&self, part: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only == part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Outcome<Arguments> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn options_follow_the_suite_in_any_order() -> Outcome {
+        let arguments = parse("fallback --server /opt/redis --quick")?;
+        assert_eq!(arguments.suite, Suite::Fallback);
+        assert!(arguments.quick && arguments.wants("hung"));
+        assert_eq!(arguments.server, PathBuf::from("/opt/redis"));
+        assert!(!parse("fallback --only memory")?.wants("hung"));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_told_with_the_usage() {
+        for line in ["", "fall", "fallback --server", "fallback --fast"] {
+            let told = parse(line).map_err(|error| error.to_string());
+            assert!(told.is_err_and(|told| told.contains(USAGE)), "{line}");
+        }
+    }
+}

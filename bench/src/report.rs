@@ -1,0 +1,184 @@
+//! Figures, and how they are printed.
+
+use std::time::Duration;
+
+use crate::{arguments::Arguments, machine};
+
+/// What was measured, several times.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sample {
+    /// In ascending order.
+    values: Vec<f64>,
+}
+
+/// What a figure should be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Goal {
+    /// At most so much.
+    AtMost(f64),
+    /// At least so much.
+    AtLeast(f64),
+    /// Anything: the figure explains others.
+    Any,
+}
+
+impl Sample {
+    /// Returns the middle value, or 0 if nothing was measured.
+    pub(crate) fn median(&self) -> f64 {
+        match (
+            self.values.get((self.values.len().max(1) - 1) / 2),
+            self.values.get(self.values.len() / 2),
+        ) {
+            (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
+            _ => 0.0,
+        }
+    }
+
+    /// Returns the value that so many percent of all do not exceed (nearest rank), or 0 if nothing was measured.
+    pub(crate) fn percentile(&self, percent: usize) -> f64 {
+        let rank = (self.values.len() * percent).div_ceil(100).max(1);
+        self.values.get(rank - 1).copied().unwrap_or_default()
+    }
+
+    /// Returns the largest value, or 0 if nothing was measured.
+    pub(crate) fn max(&self) -> f64 {
+        self.percentile(100)
+    }
+
+    /// Returns how many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Prints the median, with the spread behind it.
+    pub(crate) fn print_median(&self, name: &str, goal: Goal) {
+        let spread = format!("{}..{}", shown(self.percentile(0)), shown(self.max()));
+        print_with(name, self.median(), goal, &spread);
+    }
+}
+
+impl FromIterator<f64> for Sample {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        Self { values }
+    }
+}
+
+impl Goal {
+    /// Says what the goal is and whether a value reaches it.
+    fn verdict(self, value: f64) -> Option<String> {
+        let (sign, bound, is_reached) = match self {
+            Self::AtMost(bound) => ("<=", bound, value <= bound),
+            Self::AtLeast(bound) => (">=", bound, value >= bound),
+            Self::Any => return None,
+        };
+        let verdict = if is_reached { "ok" } else { "MISSED" };
+        Some(format!("goal {sign} {}: {verdict}", shown(bound)))
+    }
+}
+
+/// Prints the comment that stands before the figures of a suite.
+pub(crate) fn print_preface(suite: &str, arguments: &Arguments, conditions: &str) {
+    let length = arguments.either("full", "quick");
+    println!(
+        "# {suite}, {length} run on {} cores; servers on 127.0.0.1 of the same machine",
+        machine::cores()
+    );
+    println!("# {conditions}");
+    println!("# name, median of the rounds # min..max, goal");
+}
+
+/// Prints a figure that was measured once.
+pub(crate) fn print(name: &str, value: f64, goal: Goal) {
+    print_with(name, value, goal, "");
+}
+
+/// Prints a figure with a remark behind it.
+pub(crate) fn print_with(name: &str, value: f64, goal: Goal, remark: &str) {
+    let verdict = goal.verdict(value);
+    let remarks: Vec<&str> = [remark]
+        .into_iter()
+        .filter(|remark| !remark.is_empty())
+        .chain(verdict.as_deref())
+        .collect();
+    let comment = remarks.join(", ");
+    let value = shown(value);
+    if comment.is_empty() {
+        println!("{name} {value}");
+    } else {
+        println!("{name} {value} # {comment}");
+    }
+}
+
+/// Says on standard error what happens now.
+pub(crate) fn progress(what: &str) {
+    eprintln!("… {what}");
+}
+
+/// Returns milliseconds.
+pub(crate) fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// Returns how much there is of something for each call; 0 if there were none.
+#[expect(clippy::cast_precision_loss, reason = "no count here reaches 2^53")]
+pub(crate) fn per_call(amount: u64, calls: u64) -> f64 {
+    if calls == 0 { 0.0 } else { amount as f64 / calls as f64 }
+}
+
+/// Writes a value with as many digits as mean something.
+fn shown(value: f64) -> String {
+    let decimals = match value.abs() {
+        large if large >= 1000.0 => 0,
+        middle if middle >= 10.0 => 1,
+        0.0 => 0,
+        small if small >= 0.001 => 3,
+        _ => 6,
+    };
+    let text = format!("{value:.decimals$}");
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        short if text.contains('.') => short.to_owned(),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_and_percentiles_are_those_of_the_textbook() {
+        let sample: Sample = (1..=100).rev().map(f64::from).collect();
+        assert!((sample.median() - 50.5).abs() < f64::EPSILON);
+        assert!((sample.percentile(99) - 99.0).abs() < f64::EPSILON);
+        assert!((sample.percentile(0) - 1.0).abs() < f64::EPSILON);
+        assert!((sample.max() - 100.0).abs() < f64::EPSILON);
+        assert!(Sample::default().median().abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn values_are_short_and_keep_what_matters() {
+        let cases = [
+            (0.0, "0"),
+            (30.0, "30"),
+            (0.951_23, "0.951"),
+            (123_456.7, "123457"),
+            (100.0, "100"),
+            (0.000_02, "0.00002"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(shown(value), text);
+        }
+    }
+
+    #[test]
+    fn a_goal_is_told_with_its_verdict() {
+        assert_eq!(Goal::AtMost(1.0).verdict(1.0).as_deref(), Some("goal <= 1: ok"));
+        assert_eq!(
+            Goal::AtLeast(0.95).verdict(0.9).as_deref(),
+            Some("goal >= 0.95: MISSED")
+        );
+        assert_eq!(Goal::Any.verdict(0.9), None);
+    }
+}
