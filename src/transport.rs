@@ -7,12 +7,14 @@
 //! - [`node`]: one server, its outage, and one supervised link for each runtime that uses it;
 //! - [`link`]: the gate, the breaker, the heartbeat, and one generation of connections after the other;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
+//! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod call;
 mod generation;
 mod guard;
+mod house;
 mod link;
 pub(crate) mod node;
 pub(crate) mod topology;

@@ -200,7 +200,8 @@ impl Generation {
             return Some(Arc::clone(&open.connection));
         }
         *bulk = None;
-        let budget = Arc::clone(&self.budget).try_acquire_owned().ok()?;
+        // The last connection is kept for a runtime that has none.
+        let budget = Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)?;
         let connection = Arc::new(Connection::open(&self.settings, &self.endpoint).await.ok()?);
         if *self.ended.borrow() {
             return None;

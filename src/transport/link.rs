@@ -1,7 +1,8 @@
 //! The supervised way from one tokio runtime to one server: gate, breaker, heartbeat, and one generation after the other.
 //!
 //! A link lives in the runtime of its callers, because a client in another runtime costs every call two thread switches,
-//! and because it ends with its runtime without taking anybody else's calls with it.
+//! and because it ends with its runtime without taking anybody else's calls with it. Only where more runtimes call than
+//! connections are permitted, the last connection serves all the others, from the house's runtime.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -35,10 +36,19 @@ use crate::{
 /// One runtime's way to one server. Dropping it closes its connections.
 #[derive(Debug)]
 pub(super) struct Link {
-    runtime: Id,
+    audience: Audience,
     gate: Arc<Gate>,
     supervisor: AbortHandle,
     _budget: OwnedSemaphorePermit,
+}
+
+/// Whose calls a link takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Those of the runtime that it lives in.
+    Runtime(Id),
+    /// Everybody's. It lives in the house's runtime, and ends with nobody else's.
+    Anybody,
 }
 
 /// What callers and the supervisor share.
@@ -102,6 +112,7 @@ impl Link {
     /// Starts a supervisor in the given runtime; it connects at once.
     pub(super) fn start(
         runtime: &Handle,
+        audience: Audience,
         settings: &Arc<Settings>,
         endpoint: &Endpoint,
         ledger: &Arc<Ledger>,
@@ -123,16 +134,16 @@ impl Link {
         let ended = EndsWithRuntime(Arc::clone(&gate));
         let supervisor = runtime.spawn(supervise(ended, endpoint.clone(), Arc::clone(more)));
         Self {
-            runtime: runtime.id(),
+            audience,
             gate,
             supervisor: supervisor.abort_handle(),
             _budget: own,
         }
     }
 
-    /// Says whether this is the link of that runtime, and still of use.
+    /// Says whether this link takes the calls of that runtime, and is still of use.
     pub(super) fn serves(&self, runtime: Id) -> bool {
-        self.runtime == runtime && !self.is_ended()
+        (self.audience == Audience::Runtime(runtime) || self.audience == Audience::Anybody) && !self.is_ended()
     }
 
     pub(super) fn is_ended(&self) -> bool {

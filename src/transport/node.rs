@@ -1,7 +1,6 @@
 //! One server: its outage, and one supervised link for each runtime that uses it.
 
 use std::{
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{Arc, Mutex, Once, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -10,7 +9,10 @@ use arc_swap::ArcSwap;
 use fred::clients::Client;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-use super::link::{Admission, Gate, Link, State};
+use super::{
+    house,
+    link::{Admission, Audience, Gate, Link, State},
+};
 use crate::{
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
@@ -146,7 +148,7 @@ impl Node {
         self.ledger.counters.snapshot()
     }
 
-    /// Finds, or starts, the link of the runtime that this is called in.
+    /// Finds, or starts, the link that takes the calls of the runtime that this is called in.
     fn gate(&self) -> Result<Arc<Gate>> {
         let Ok(runtime) = Handle::try_current() else {
             self.told_no_runtime.call_once(|| {
@@ -176,32 +178,27 @@ impl Node {
         }
         // Dropping ended links gives their connections back to the pool's bound.
         self.links.store(Arc::new(links.clone()));
-        let gate = match Arc::clone(&self.budget).try_acquire_owned() {
-            Ok(permit) => {
-                let budget = (permit, &self.budget);
-                let link = Link::start(runtime, &self.settings, &self.endpoint, &self.ledger, budget);
-                let gate = Arc::clone(link.gate());
-                links.push(Arc::new(link));
-                self.links.store(Arc::new(links));
-                gate
-            }
-            Err(_) => shared(&links, runtime)?,
+        let is_last = !links.is_empty() && self.budget.available_permits() == 1;
+        let house = if is_last { house::runtime() } else { None };
+        let (home, audience) = match &house {
+            Some(house) => (house, Audience::Anybody),
+            None => (runtime, Audience::Runtime(runtime.id())),
         };
+        let Ok(permit) = Arc::clone(&self.budget).try_acquire_owned() else {
+            return match links.last() {
+                Some(link) => Ok(Arc::clone(link.gate())),
+                None => Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "the pool has no connection left for this runtime",
+                )),
+            };
+        };
+        let budget = (permit, &self.budget);
+        let link = Link::start(home, audience, &self.settings, &self.endpoint, &self.ledger, budget);
+        let gate = Arc::clone(link.gate());
+        links.push(Arc::new(link));
+        self.links.store(Arc::new(links));
         Ok(gate)
-    }
-}
-
-/// More runtimes than connections are permitted: one serves several.
-fn shared(links: &[Arc<Link>], runtime: &Handle) -> Result<Arc<Gate>> {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(runtime.id());
-    let count = u64::try_from(links.len()).unwrap_or(u64::MAX);
-    let index = hash.checked_rem(count).and_then(|index| usize::try_from(index).ok());
-    match index.and_then(|index| links.get(index)) {
-        Some(link) => Ok(Arc::clone(link.gate())),
-        None => Err(Error::new(
-            ErrorKind::Unavailable,
-            "the pool has no connection left for this runtime",
-        )),
     }
 }
 
