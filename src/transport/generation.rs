@@ -128,6 +128,7 @@ impl Generation {
     pub(super) fn end(&self) {
         self.permits.close();
         self.main.task.abort();
+        self.main.release();
         if let Ok(mut bulk) = self.bulk.try_lock() {
             *bulk = None;
         }
@@ -142,6 +143,12 @@ impl Generation {
             _ = by_us => {}
             () = self.main.closed() => {}
         }
+    }
+
+    /// Waits until nothing is left of an ended generation, and releases calls that came while it ended.
+    pub(super) async fn buried(&self) {
+        self.main.closed().await;
+        self.main.release();
     }
 
     /// Lets what is in flight finish, says goodbye, and ends the generation. Takes one deadline at most.
@@ -303,6 +310,12 @@ impl Connection {
         }
     }
 
+    /// Drops what is queued. A task of fred's that ends by itself leaves its queue behind, and whoever is in it would wait for the
+    /// whole deadline.
+    fn release(&self) {
+        drop(self.client.inner().take_command_rx());
+    }
+
     async fn closed(&self) {
         // Nothing is ever sent: the channel closes when the task has ended.
         while self.ended.clone().changed().await.is_ok() {}
@@ -313,6 +326,7 @@ impl Drop for Connection {
     /// fred's own drop leaves its task and its connection behind.
     fn drop(&mut self) {
         self.task.abort();
+        self.release();
     }
 }
 

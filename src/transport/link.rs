@@ -414,6 +414,7 @@ async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, budget: Arc<Semap
             Ok(generation) => {
                 gate.open(probe, &generation);
                 watch_over(gate, &generation).await;
+                generation.buried().await;
             }
             Err(refusal) => gate.refused(probe, &refusal),
         }
