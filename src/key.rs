@@ -21,6 +21,9 @@ pub struct Key(Bytes);
 
 /// One key or any list of keys.
 pub trait IntoKeys {
+    /// Returns how many there are.
+    fn count(&self) -> usize;
+
     /// Returns the keys in their order.
     fn into_keys(self) -> Vec<Key>;
 }
@@ -115,6 +118,10 @@ impl From<&Self> for Key {
 macro_rules! one_key {
     ($($single:ty),*) => {$(
         impl IntoKeys for $single {
+            fn count(&self) -> usize {
+                1
+            }
+
             fn into_keys(self) -> Vec<Key> {
                 vec![self.into()]
             }
@@ -125,24 +132,50 @@ macro_rules! one_key {
 one_key!(&str, String, &String, Key, &Key);
 
 impl<K: Into<Key>> IntoKeys for Vec<K> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
     fn into_keys(self) -> Vec<Key> {
         self.into_iter().map(Into::into).collect()
     }
 }
 
 impl<K: Into<Key>, const N: usize> IntoKeys for [K; N] {
+    fn count(&self) -> usize {
+        N
+    }
+
     fn into_keys(self) -> Vec<Key> {
         self.into_iter().map(Into::into).collect()
     }
 }
 
 impl<K: Into<Key> + Clone> IntoKeys for &[K] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
     fn into_keys(self) -> Vec<Key> {
         self.iter().cloned().map(Into::into).collect()
     }
 }
 
 impl<K: Into<Key> + Clone> IntoKeys for &Vec<K> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn into_keys(self) -> Vec<Key> {
+        self.as_slice().into_keys()
+    }
+}
+
+impl<K: Into<Key> + Clone, const N: usize> IntoKeys for &[K; N] {
+    fn count(&self) -> usize {
+        N
+    }
+
     fn into_keys(self) -> Vec<Key> {
         self.as_slice().into_keys()
     }

@@ -108,8 +108,8 @@ impl RedisManager {
 impl RedisManager {
     /// Connects now and says whether Redis answers. Optional: the first call connects as well.
     ///
-    /// Takes as long as one attempt to connect at most (`REDIS_SOCKET_CONNECT_TIMEOUT`, plus one deadline). On a manager that is
-    /// connected it costs one round trip; on one that waits to try again it tries at once.
+    /// Takes as long as one attempt to connect at most (`REDIS_SOCKET_CONNECT_TIMEOUT`, plus two deadlines). On a manager that
+    /// is connected it costs one round trip; on one that waits to try again it tries at once.
     ///
     /// # Examples
     ///
@@ -161,7 +161,11 @@ impl RedisManager {
     /// # Ok::<(), redis_manager::Error>(())
     /// ```
     pub fn is_enabled(&self) -> bool {
-        self.health().state.is_usable()
+        match &self.service.road().backend {
+            Backend::Disabled(_) => false,
+            Backend::Embedded(_) => true,
+            Backend::Server(topology) => topology.is_usable(),
+        }
     }
 
     /// Says how the manager is, and why. Never blocks, does no I/O.
@@ -207,5 +211,12 @@ impl RedisManager {
             Backend::Disabled(_) | Backend::Embedded(_) => None,
             Backend::Server(topology) => topology.client(),
         }
+    }
+}
+
+impl RedisManager {
+    /// Builds what is to be asked, unless nobody will be: then it costs nothing.
+    fn unless_refused<T>(&self, build: impl FnOnce() -> T) -> Option<T> {
+        (!self.service.road().refuses()).then(build)
     }
 }

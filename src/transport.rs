@@ -5,13 +5,15 @@
 //! - [`call`]: one road for every command, whoever answers; the span and the error's context;
 //! - [`topology`]: which server is asked;
 //! - [`node`]: one server, its outage, and one supervised link for each runtime that uses it;
-//! - [`link`]: the gate, the breaker, the heartbeat, and one generation of connections after the other;
+//! - [`link`]: the heartbeat, and one generation of connections after the other;
+//! - [`gate`]: may a call pass, and what became of those that did; holds the breaker;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod call;
+mod gate;
 mod generation;
 mod guard;
 mod house;

@@ -46,12 +46,6 @@ pub enum HealthState {
     Unavailable,
 }
 
-impl HealthState {
-    pub(super) fn is_usable(self) -> bool {
-        matches!(self, Self::Idle | Self::Connecting | Self::Ready)
-    }
-}
-
 impl Health {
     pub(super) fn of(backend: &Backend, built: SystemTime) -> Self {
         let (state, reason, since) = match backend {

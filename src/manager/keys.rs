@@ -25,7 +25,10 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn delete(&self, keys: impl IntoKeys) -> u64 {
-        self.fallback.forgive(self.service.delete(keys.into_keys()).await, 0)
+        let Some(keys) = self.unless_refused(|| keys.into_keys()) else {
+            return 0;
+        };
+        self.fallback.forgive(self.service.delete(keys).await, 0)
     }
 
     /// Says whether there is such a key. One round trip. `false` in an outage.

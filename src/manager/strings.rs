@@ -173,11 +173,14 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get_many(&self, keys: impl IntoKeys) -> Vec<Option<String>> {
-        let keys = keys.into_keys();
-        let none = vec![None; keys.len()];
-        let values = self.fallback.forgive(self.service.get_many(keys).await, none);
+        let none = vec![None; keys.count()];
+        let Some(keys) = self.unless_refused(|| keys.into_keys()) else {
+            return none;
+        };
         let text = |value: Option<Bytes>| self.fallback.forgive(value.map(codec::text).transpose(), None);
-        values.into_iter().map(text).collect()
+        let values = self.service.get_many(keys).await;
+        self.fallback
+            .forgive(values.map(|values| values.into_iter().map(text).collect()), none)
     }
 
     /// Stores several values in one step. Await it as it is, or add an expiry first. One round trip.
@@ -243,10 +246,5 @@ impl RedisManager {
     /// ```
     pub fn decr(&self, key: impl Into<Key>) -> IncrRequest<'_> {
         IncrRequest::new(self, self.unless_refused(|| key.into()), true)
-    }
-
-    /// Builds what is to be asked, unless nobody will be: then it costs nothing.
-    fn unless_refused<T>(&self, build: impl FnOnce() -> T) -> Option<T> {
-        (!self.service.road().refuses()).then(build)
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
-    link::Admission,
+    gate::Admission,
     topology::Topology,
     wire::{self, Failure},
 };

@@ -1,8 +1,8 @@
 //! One server: its outage, and one supervised link for each runtime that uses it.
 
 use std::{
-    sync::{Arc, Mutex, Once, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
+    time::{Instant, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -10,8 +10,9 @@ use fred::clients::Client;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
+    gate::{Admission, Gate, State},
     house,
-    link::{Admission, Audience, Gate, Link, State},
+    link::{Audience, Link},
 };
 use crate::{
     config::{Endpoint, Settings},
@@ -106,7 +107,7 @@ impl Node {
     pub(super) async fn disconnect(&self) {
         let links = self.links.swap(Arc::default());
         for link in links.iter() {
-            link.quit().await;
+            link.gate().quit().await;
         }
         self.ledger.forget_outage();
     }
@@ -136,8 +137,12 @@ impl Node {
         }
     }
 
+    pub(super) fn is_usable(&self) -> bool {
+        !matches!(self.condition(), Condition::Unavailable { .. })
+    }
+
     pub(super) fn client(&self) -> Option<Client> {
-        self.gate().ok()?.client()
+        Some(self.gate().ok()?.current().ok()?.client())
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -193,8 +198,15 @@ impl Node {
                 )),
             };
         };
-        let budget = (permit, &self.budget);
-        let link = Link::start(home, audience, &self.settings, &self.endpoint, &self.ledger, budget);
+        let gate = Gate::new(Arc::clone(&self.settings), Arc::clone(&self.ledger));
+        let link = Link::start(
+            home,
+            audience,
+            gate,
+            self.endpoint.clone(),
+            permit,
+            Arc::clone(&self.budget),
+        );
         let gate = Arc::clone(link.gate());
         links.push(Arc::new(link));
         self.links.store(Arc::new(links));
@@ -204,12 +216,14 @@ impl Node {
 
 impl Ledger {
     pub(super) fn begin_outage(&self, reason: &str) {
-        let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-        if outage.is_none() {
-            *outage = Some(Outage {
-                began: Instant::now(),
-                refused_before: self.counters.refused.get(),
-            });
+        let mut outage = self.outage();
+        let begins = outage.is_none();
+        outage.get_or_insert_with(|| Outage {
+            began: Instant::now(),
+            refused_before: self.counters.refused.get(),
+        });
+        drop(outage);
+        if begins {
             self.counters.outages.add(1);
             tracing::warn!(
                 server = self.server,
@@ -220,15 +234,20 @@ impl Ledger {
     }
 
     pub(super) fn end_outage(&self) {
-        let outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let outage = self.outage().take();
         if let Some(Outage { began, refused_before }) = outage {
             let refused = self.counters.refused.get().saturating_sub(refused_before);
-            let seconds = Duration::as_secs_f64(&began.elapsed());
+            let seconds = began.elapsed().as_secs_f64();
             tracing::info!(server = self.server, seconds, refused, "Redis is back");
         }
     }
 
     fn forget_outage(&self) {
-        *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.outage() = None;
+    }
+
+    /// Never held while something is logged: a subscriber may ask the manager something.
+    fn outage(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fred::clients::Client;
 
 use super::{
-    link::Admission,
+    gate::Admission,
     node::{Condition, Node},
 };
 use crate::{
@@ -47,6 +47,10 @@ impl Topology {
 
     pub(crate) fn condition(&self) -> Condition {
         self.node.condition()
+    }
+
+    pub(crate) fn is_usable(&self) -> bool {
+        self.node.is_usable()
     }
 
     pub(crate) fn client(&self) -> Option<Client> {

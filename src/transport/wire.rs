@@ -152,7 +152,7 @@ pub(super) fn classify(error: FredError) -> Failure {
     }
     let details = error.details();
     match reply_code(details) {
-        Some("LOADING" | "BUSY" | "MASTERDOWN" | "CLUSTERDOWN") => Failure::NotServing(details.to_owned()),
+        Some("LOADING" | "BUSY") => Failure::NotServing(details.to_owned()),
         Some("NOAUTH") => Failure::Broken(details.to_owned()),
         Some(code) => Failure::Replied(Error::new(kind_of(code), without_arguments(details).to_owned())),
         None => match error.kind() {
@@ -184,6 +184,8 @@ fn kind_of(code: &str) -> ErrorKind {
         "OOM" => ErrorKind::OutOfMemory,
         "READONLY" => ErrorKind::ReadOnly,
         "WRONGPASS" | "NOPERM" => ErrorKind::Auth,
+        // The server is there, and says that this key cannot be had now.
+        "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" => ErrorKind::Unavailable,
         _ => ErrorKind::Server,
     }
 }

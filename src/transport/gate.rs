@@ -1,0 +1,354 @@
+//! What callers and the supervisor of a link share: may a call pass, and what became of those that did.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::{
+    sync::{Notify, watch},
+    time::{sleep, timeout},
+};
+
+use super::{
+    generation::{Generation, Permit, Refusal},
+    node::Ledger,
+    wire::Failure,
+};
+use crate::{
+    breaker::{Breaker, Policy, Probe, Severity},
+    config::Settings,
+    error::{Error, ErrorKind, Result},
+};
+
+/// The gate of one link.
+#[derive(Debug)]
+pub(super) struct Gate {
+    settings: Arc<Settings>,
+    ledger: Arc<Ledger>,
+    /// Written with the breaker locked where both change.
+    state: ArcSwap<State>,
+    breaker: Mutex<Breaker>,
+    /// How many answers the breaker was told of.
+    told: AtomicU64,
+    /// Grows whenever the state changes.
+    changes: watch::Sender<u64>,
+    /// Grows whenever an attempt to connect has succeeded or failed.
+    attempts: watch::Sender<u64>,
+    /// Somebody asks for an attempt now.
+    hurry: Notify,
+    /// A call timed out: is the server still there?
+    suspicion: Notify,
+}
+
+/// Whether calls may pass.
+#[derive(Debug)]
+pub(super) enum State {
+    /// The first attempt is under way; calls wait for what comes of it.
+    Starting,
+    Up {
+        generation: Arc<Generation>,
+        since: SystemTime,
+    },
+    Down {
+        reason: Arc<str>,
+        since: SystemTime,
+    },
+    /// The runtime is gone, or the manager was disconnected. Final.
+    Ended,
+}
+
+/// The right to send one call, and where to report what came of it.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) permit: Permit,
+    pub(super) gate: Arc<Gate>,
+}
+
+/// A timer that fires so much later than it was set tells of this process, not of the server.
+pub(super) const STALL: Duration = Duration::from_millis(250);
+
+/// For callers.
+impl Gate {
+    /// Admits a call, or refuses it at once. Only while the first attempt to connect is under way does a call wait, and no
+    /// longer than its deadline.
+    ///
+    /// # Errors
+    ///
+    /// - The server is known to be unavailable.
+    /// - As many calls as permitted are in flight, and none of them ended before the deadline.
+    pub(super) async fn admit(self: Arc<Self>) -> Result<Admission> {
+        if self.is_starting() {
+            self.first_attempt().await;
+        }
+        let admitted = match self.current() {
+            Ok(generation) => generation.permit(self.settings.deadline).await,
+            Err(error) => Err(error),
+        };
+        match admitted {
+            Ok(permit) => Ok(Admission { permit, gate: self }),
+            Err(error) => {
+                self.ledger.counters.refused.add(1);
+                Err(error)
+            }
+        }
+    }
+
+    /// Says whether a call would be refused at once, and counts it as refused if so.
+    pub(super) fn refuses(&self) -> bool {
+        let refuses = matches!(**self.state(), State::Down { .. });
+        if refuses {
+            self.ledger.counters.refused.add(1);
+        }
+        refuses
+    }
+
+    pub(super) fn state(&self) -> Guard<Arc<State>> {
+        self.state.load()
+    }
+
+    /// Returns the generation that answers now.
+    ///
+    /// # Errors
+    ///
+    /// - There is none, for this reason.
+    pub(super) fn current(&self) -> Result<Arc<Generation>> {
+        match &**self.state() {
+            State::Up { generation, .. } => Ok(Arc::clone(generation)),
+            State::Down { reason, .. } => Err(Error::shared(ErrorKind::Unavailable, reason)),
+            State::Starting | State::Ended => Err(Error::new(ErrorKind::Unavailable, "the connection was closed")),
+        }
+    }
+
+    /// Asks for an attempt now, and says whether the link is up after it. A link that is up proves it.
+    pub(super) async fn try_now(&self) -> bool {
+        let mut attempts = self.attempts.subscribe();
+        if let Ok(generation) = self.current() {
+            if let Ok(true) = generation.heartbeat(self.settings.deadline).await {
+                return true;
+            }
+            self.suspicion.notify_one();
+        } else if matches!(**self.state(), State::Down { .. }) {
+            self.hurry.notify_one();
+        }
+        let patience = self.settings.connect_timeout + self.settings.deadline;
+        drop(timeout(patience, attempts.changed()).await);
+        self.current().is_ok()
+    }
+
+    /// Notes that a call was answered in time.
+    pub(super) fn answered(&self) {
+        self.ledger.counters.answered.add(1);
+    }
+
+    /// Notes what became of a call that was not answered well, `elapsed` after it was sent.
+    pub(super) fn failed(&self, generation: &Arc<Generation>, failure: &Failure, elapsed: Duration, is_large: bool) {
+        match failure {
+            Failure::Replied(_) => self.answered(),
+            Failure::Timeout => {
+                self.ledger.counters.timeouts.add(1);
+                let is_stall = elapsed > self.settings.deadline + STALL;
+                if is_stall || is_large || !self.timed_out(generation) {
+                    self.suspicion.notify_one();
+                }
+            }
+            Failure::Broken(reason) if is_large => {
+                self.ledger.counters.broken.add(1);
+                tracing::debug!(reason, "the connection for large values was lost");
+                self.suspicion.notify_one();
+            }
+            Failure::Broken(reason) | Failure::NotServing(reason) => {
+                self.ledger.counters.broken.add(1);
+                self.close(generation, reason);
+            }
+        }
+    }
+
+    fn is_starting(&self) -> bool {
+        matches!(**self.state(), State::Starting)
+    }
+
+    async fn first_attempt(&self) {
+        let mut changes = self.changes.subscribe();
+        while self.is_starting() && changes.changed().await.is_ok() {}
+    }
+
+    /// Tells the breaker of a timeout, and says whether the gate is closed after it.
+    fn timed_out(&self, generation: &Arc<Generation>) -> bool {
+        if !self.is_current(generation) {
+            return true;
+        }
+        let now = Instant::now();
+        let mut breaker = self.breaker();
+        breaker.answered(now, self.untold());
+        let opened = breaker.timed_out(now, chance());
+        drop(breaker);
+        if opened {
+            self.close(generation, "calls time out");
+        }
+        opened
+    }
+}
+
+/// For the supervisor.
+impl Gate {
+    pub(super) fn new(settings: Arc<Settings>, ledger: Arc<Ledger>) -> Self {
+        Self {
+            settings,
+            ledger,
+            state: ArcSwap::from_pointee(State::Starting),
+            breaker: Mutex::new(Breaker::new(Policy::default())),
+            told: AtomicU64::new(0),
+            changes: watch::Sender::new(0),
+            attempts: watch::Sender::new(0),
+            hurry: Notify::new(),
+            suspicion: Notify::new(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Waits until the server may be probed.
+    pub(super) async fn probe(&self) -> Probe {
+        loop {
+            let due = self.breaker().try_probe(Instant::now());
+            match due {
+                Ok(probe) => return probe,
+                Err(wait) => tokio::select! {
+                    () = sleep(wait) => {}
+                    () = self.hurry.notified() => self.breaker().hurry(),
+                },
+            }
+        }
+    }
+
+    /// Waits until a call times out.
+    pub(super) async fn suspicion(&self) {
+        self.suspicion.notified().await;
+    }
+
+    /// Notes that the heartbeat was answered.
+    pub(super) fn alive(&self) {
+        self.breaker().answered(Instant::now(), 1 + self.untold());
+    }
+
+    /// Opens the gate: this generation answers.
+    pub(super) fn open(&self, probe: Probe, generation: &Arc<Generation>) {
+        let mut breaker = self.breaker();
+        breaker.close(probe, Instant::now());
+        self.untold();
+        self.enter(State::Up {
+            generation: Arc::clone(generation),
+            since: SystemTime::now(),
+        });
+        drop(breaker);
+        self.ledger.counters.connects.add(1);
+        self.ledger.end_outage();
+        self.attempts.send_modify(|count| *count += 1);
+    }
+
+    /// Notes that an attempt to connect has failed.
+    pub(super) fn refused(&self, probe: Probe, refusal: &Refusal) {
+        self.breaker().reopen(probe, Instant::now(), refusal.severity, chance());
+        match &**self.state() {
+            State::Down { reason, .. } if **reason == *refusal.reason => {}
+            State::Down { since, .. } => self.enter(State::Down {
+                reason: refusal.reason.as_str().into(),
+                since: *since,
+            }),
+            _ => self.go_down(&refusal.reason),
+        }
+        self.attempts.send_modify(|count| *count += 1);
+    }
+
+    /// Lets the calls go that wait for the first attempt, if any do.
+    pub(super) fn stop_waiting(&self, reason: &str) {
+        if self.is_starting() {
+            self.go_down(reason);
+        }
+    }
+
+    /// Closes the gate, if this generation is the one behind it, and ends the generation.
+    pub(super) fn close(&self, generation: &Arc<Generation>, reason: &str) {
+        let mut breaker = self.breaker();
+        let was_open = self.is_current(generation);
+        if was_open {
+            breaker.trip(Instant::now(), Severity::Passing, chance());
+            self.enter(State::down(reason));
+        }
+        drop(breaker);
+        generation.end();
+        if was_open {
+            self.ledger.begin_outage(reason);
+        }
+    }
+
+    /// Closes the gate for good.
+    pub(super) fn end(&self) {
+        if let Ok(generation) = self.current() {
+            generation.end();
+        }
+        self.enter(State::Ended);
+        self.attempts.send_modify(|count| *count += 1);
+    }
+
+    /// Closes the gate for good, lets the calls in flight finish, and closes the connections.
+    pub(super) async fn quit(&self) {
+        let current = self.current();
+        // Ended first: what happens to the connection from now on is no outage.
+        self.enter(State::Ended);
+        if let Ok(generation) = current {
+            generation.quit().await;
+        }
+    }
+
+    fn go_down(&self, reason: &str) {
+        self.enter(State::down(reason));
+        self.ledger.begin_outage(reason);
+    }
+
+    fn enter(&self, next: State) {
+        let next = Arc::new(next);
+        self.state.rcu(|state| match **state {
+            State::Ended => Arc::clone(state),
+            _ => Arc::clone(&next),
+        });
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn is_current(&self, generation: &Arc<Generation>) -> bool {
+        matches!(&**self.state(), State::Up { generation: current, .. } if Arc::ptr_eq(current, generation))
+    }
+
+    /// Returns how many answers came since the breaker was last told.
+    fn untold(&self) -> u64 {
+        let answered = self.ledger.counters.answered.get();
+        answered.saturating_sub(self.told.swap(answered, Ordering::Relaxed))
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn down(reason: &str) -> Self {
+        Self::Down {
+            reason: reason.into(),
+            since: SystemTime::now(),
+        }
+    }
+}
+
+/// A number from 0 to 1 that differs from process to process, for the jitter of pauses.
+#[expect(clippy::cast_precision_loss, reason = "jitter needs few bits")]
+fn chance() -> f64 {
+    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
+}
