@@ -8,11 +8,13 @@
 //! - [`link`]: the heartbeat, and one generation of connections after the other;
 //! - [`gate`]: may a call pass, and what became of those that did; holds the breaker;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
+//! - [`connection`]: one connection, proven, never reconnecting;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod call;
+mod connection;
 mod gate;
 mod generation;
 mod guard;

@@ -16,7 +16,8 @@ use tokio::{
 };
 
 use super::{
-    generation::{Generation, Permit, Refusal},
+    connection::Refusal,
+    generation::{Generation, Permit},
     node::Ledger,
     wire::Failure,
 };

@@ -5,23 +5,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use fred::{
-    clients::{Client, WithOptions},
-    interfaces::ClientLike,
-    types::{
-        Builder, RespVersion,
-        config::{Config as FredConfig, Options, Server, ServerConfig, TcpConfig, UnresponsiveConfig},
-    },
-};
+use fred::clients::Client;
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
-    task::AbortHandle,
-    time::{Instant, timeout},
+    time::timeout,
 };
 
-use super::wire::{self, Failure};
+use super::{
+    connection::{Connection, Refusal},
+    wire::Failure,
+};
 use crate::{
-    breaker::Severity,
     command::{Command, Reply},
     config::{Endpoint, Settings},
     error::{Error, ErrorKind},
@@ -46,21 +40,6 @@ pub(super) struct Generation {
 #[derive(Debug)]
 pub(super) struct Permit(Arc<Generation>);
 
-/// Why there is no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    pub(super) severity: Severity,
-}
-
-#[derive(Debug)]
-struct Connection {
-    client: WithOptions<Client>,
-    task: AbortHandle,
-    /// Closed when the task has ended.
-    ended: watch::Receiver<()>,
-}
-
 #[derive(Debug)]
 struct Bulk {
     connection: Arc<Connection>,
@@ -75,15 +54,11 @@ const IN_FLIGHT: u32 = 1024;
 const LARGE: usize = 1024 * 1024;
 
 impl Generation {
-    /// Connects, and checks with a token that the connection answers what it is asked.
+    /// Opens the connection for small values.
     ///
-    /// # Errors
+    /// # Errors and cancel safety
     ///
-    /// - The server cannot be reached, refuses, or does not answer within the time for an attempt.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future closes the connection.
+    /// As [`Connection::open`].
     pub(super) async fn open(
         settings: &Arc<Settings>,
         endpoint: &Endpoint,
@@ -127,8 +102,7 @@ impl Generation {
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
     pub(super) fn end(&self) {
         self.permits.close();
-        self.main.task.abort();
-        self.main.release();
+        self.main.close();
         if let Ok(mut bulk) = self.bulk.try_lock() {
             *bulk = None;
         }
@@ -148,7 +122,7 @@ impl Generation {
     /// Waits until nothing is left of an ended generation, and releases calls that came while it ended.
     pub(super) async fn buried(&self) {
         self.main.closed().await;
-        self.main.release();
+        self.main.close();
     }
 
     /// Lets what is in flight finish, says goodbye, and ends the generation. Takes one deadline at most.
@@ -158,7 +132,7 @@ impl Generation {
         let politely = async {
             // Whoever holds all permits is alone.
             let _alone = self.permits.acquire_many(IN_FLIGHT).await;
-            self.main.client.quit().await
+            self.main.quit().await;
         };
         // Whatever comes of it, the task is aborted afterwards.
         drop(timeout(self.settings.deadline, politely).await);
@@ -167,16 +141,16 @@ impl Generation {
 
     /// The documented hatch.
     pub(super) fn client(&self) -> Client {
-        Client::clone(&self.main.client)
+        self.main.client()
     }
 
     async fn send(&self, command: Command) -> Result<Reply, Failure> {
         if !self.is_large(&command) {
-            return wire::send(&self.main.client, command).await;
+            return self.main.send(command).await;
         }
         match self.bulk().await {
             Some(bulk) => self.send_large(&bulk, command).await,
-            None => wire::send(&self.main.client, command).await,
+            None => self.main.send(command).await,
         }
     }
 
@@ -186,7 +160,7 @@ impl Generation {
 
     /// A large value that failed says nothing about the server, only about its own connection.
     async fn send_large(&self, bulk: &Arc<Connection>, command: Command) -> Result<Reply, Failure> {
-        let sent = wire::send(&bulk.client, command).await;
+        let sent = bulk.send(command).await;
         if let Err(Failure::Timeout | Failure::Broken(_)) = sent {
             // Closing it keeps the server from executing what the caller was told had failed.
             let mut current = self.bulk.lock().await;
@@ -203,7 +177,7 @@ impl Generation {
     /// Returns the connection for large values, or none if the pool's bound leaves no room for it.
     async fn bulk(&self) -> Option<Arc<Connection>> {
         let mut bulk = self.bulk.lock().await;
-        if let Some(open) = bulk.as_ref().filter(|open| !open.connection.task.is_finished()) {
+        if let Some(open) = bulk.as_ref().filter(|open| !open.connection.is_closed()) {
             return Some(Arc::clone(&open.connection));
         }
         *bulk = None;
@@ -245,161 +219,4 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.0.permits.add_permits(1);
     }
-}
-
-impl Connection {
-    async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
-        let client = build(settings, endpoint)?;
-        let options = Options {
-            timeout: Some(settings.deadline),
-            max_attempts: Some(1),
-            fail_fast: true,
-            ..Options::default()
-        };
-        let task = client.connect();
-        let (ends, ended) = watch::channel(());
-        // From here on, dropping this future aborts the task.
-        let connection = Self {
-            client: client.with_options(&options),
-            task: task.abort_handle(),
-            ended,
-        };
-        let mut outcome = tokio::spawn(async move {
-            let _ends = ends;
-            task.await
-        });
-        let began = Instant::now();
-        let connected = async {
-            tokio::select! {
-                connected = client.wait_for_connect() => Ok(connected),
-                // A failure before the wait began is only to be had from the task.
-                ended = &mut outcome => ended.unwrap_or_else(Err),
-            }
-        };
-        match timeout(settings.connect_timeout, connected).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => return Err(Refusal::of(wire::classify(error))),
-            Ok(Err(_)) => {
-                return Err(Refusal::lasting(
-                    "the client's task panicked: does this tokio runtime have I/O enabled?",
-                ));
-            }
-            Err(_) => return Err(Refusal::of(Failure::Timeout)),
-        }
-        let left = settings.connect_timeout.saturating_sub(began.elapsed());
-        match connection.is_in_step(left).await {
-            Ok(true) => Ok(connection),
-            Ok(false) => Err(Refusal::passing("the server does not answer what it is asked")),
-            Err(failure) => Err(Refusal::of(failure)),
-        }
-    }
-
-    async fn is_in_step(&self, within: Duration) -> Result<bool, Failure> {
-        use std::hash::{BuildHasher, RandomState};
-
-        let token = format!("{:016x}", RandomState::new().hash_one("heartbeat"));
-        let options = Options {
-            timeout: Some(within.max(Duration::from_millis(1))),
-            ..self.client.options().clone()
-        };
-        match wire::ping(&self.client.with_options(&options), token.clone()).await {
-            Ok(echo) => Ok(echo == token),
-            // Not permitted to PING: the server is there, and what it said answers the question.
-            Err(Failure::Replied(error)) if error.kind() == ErrorKind::Auth => Ok(true),
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Drops what is queued. A task of fred's that ends by itself leaves its queue behind, and whoever is in it would wait for the
-    /// whole deadline.
-    fn release(&self) {
-        drop(self.client.inner().take_command_rx());
-    }
-
-    async fn closed(&self) {
-        // Nothing is ever sent: the channel closes when the task has ended.
-        while self.ended.clone().changed().await.is_ok() {}
-    }
-}
-
-impl Drop for Connection {
-    /// fred's own drop leaves its task and its connection behind.
-    fn drop(&mut self) {
-        self.task.abort();
-        self.release();
-    }
-}
-
-impl Refusal {
-    fn passing(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            severity: Severity::Passing,
-        }
-    }
-
-    fn lasting(reason: impl Into<String>) -> Self {
-        Self {
-            reason: reason.into(),
-            severity: Severity::Lasting,
-        }
-    }
-
-    pub(super) fn of(failure: Failure) -> Self {
-        let reason = match failure {
-            Failure::Timeout => "no answer within the time for an attempt to connect".to_owned(),
-            Failure::Broken(reason) | Failure::NotServing(reason) => reason,
-            Failure::Replied(error) => error.message().to_owned(),
-        };
-        let advice = if reason.contains("NOAUTH") || reason.contains("WRONGPASS") {
-            "wrong user or password: "
-        } else if reason.contains("HELLO") || reason.contains("NOPROTO") {
-            "the server does not speak RESP3 (Redis 6 or newer is needed): "
-        } else if reason.contains("DB index") {
-            "no such database: "
-        } else {
-            return Self::passing(reason);
-        };
-        Self::lasting(format!("{advice}{reason}"))
-    }
-}
-
-fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
-    let server = match endpoint {
-        Endpoint::Tcp { host, port } => ServerConfig::Centralized {
-            server: Server::new(host.as_str(), *port),
-        },
-        Endpoint::Unix(path) => ServerConfig::Unix { path: path.clone() },
-    };
-    // A user without a password still has to be named to the server.
-    let password = match (&settings.username, &settings.password) {
-        (_, Some(password)) => Some(wire::quoted(password.expose())),
-        (Some(_), None) => Some(wire::quoted("")),
-        (None, None) => None,
-    };
-    let config = FredConfig {
-        server,
-        version: RespVersion::RESP3,
-        username: settings.username.as_deref().map(wire::quoted),
-        password,
-        database: (settings.db > 0).then_some(settings.db),
-        // The first failure ends the task; the supervisor decides when to try again.
-        fail_fast: true,
-        ..FredConfig::default()
-    };
-    Builder::from_config(config)
-        .with_connection_config(|connection| {
-            connection.connection_timeout = settings.connect_timeout;
-            connection.internal_command_timeout = settings.connect_timeout;
-            connection.max_command_attempts = 1;
-            connection.reconnect_errors = Vec::new();
-            connection.unresponsive = UnresponsiveConfig::default();
-            connection.tcp = TcpConfig {
-                nodelay: Some(true),
-                ..TcpConfig::default()
-            };
-        })
-        .with_performance_config(|performance| performance.default_command_timeout = settings.deadline)
-        .build()
-        .map_err(|error| Refusal::passing(error.details().to_owned()))
 }

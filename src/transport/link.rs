@@ -18,8 +18,9 @@ use tokio::{
 };
 
 use super::{
+    connection::Refusal,
     gate::{Gate, STALL, State},
-    generation::{Generation, Refusal},
+    generation::Generation,
     wire::Failure,
 };
 use crate::config::Endpoint;

@@ -1,0 +1,229 @@
+//! One connection of fred's to one server, opened and closed by us.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+use fred::{
+    clients::{Client, WithOptions},
+    interfaces::ClientLike,
+    types::{
+        Builder, RespVersion,
+        config::{Config as FredConfig, Options, Server, ServerConfig, TcpConfig, UnresponsiveConfig},
+    },
+};
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+
+use super::wire::{self, Failure};
+use crate::{
+    breaker::Severity,
+    command::{Command, Reply},
+    config::{Endpoint, Settings},
+    error::ErrorKind,
+};
+
+/// A connection that was proven to answer. It never reconnects; dropping it closes it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    client: WithOptions<Client>,
+    task: AbortHandle,
+    /// Closed when the task has ended.
+    ended: watch::Receiver<()>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    pub(super) severity: Severity,
+}
+
+impl Connection {
+    /// Connects, and checks with a token that the connection answers what it is asked.
+    ///
+    /// # Errors
+    ///
+    /// - The server cannot be reached, refuses, or does not answer within the time for an attempt.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub(super) async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
+        let client = build(settings, endpoint)?;
+        let options = Options {
+            timeout: Some(settings.deadline),
+            max_attempts: Some(1),
+            fail_fast: true,
+            ..Options::default()
+        };
+        let task = client.connect();
+        let (ends, ended) = watch::channel(());
+        // From here on, dropping this future aborts the task.
+        let connection = Self {
+            client: client.with_options(&options),
+            task: task.abort_handle(),
+            ended,
+        };
+        let mut outcome = tokio::spawn(async move {
+            let _ends = ends;
+            task.await
+        });
+        let began = Instant::now();
+        let connected = async {
+            tokio::select! {
+                connected = client.wait_for_connect() => Ok(connected),
+                // A failure before the wait began is only to be had from the task.
+                ended = &mut outcome => ended.unwrap_or_else(Err),
+            }
+        };
+        match timeout(settings.connect_timeout, connected).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => return Err(Refusal::of(wire::classify(error))),
+            Ok(Err(_)) => {
+                return Err(Refusal::lasting(
+                    "the client's task panicked: does this tokio runtime have I/O enabled?",
+                ));
+            }
+            Err(_) => return Err(Refusal::of(Failure::Timeout)),
+        }
+        let left = settings.connect_timeout.saturating_sub(began.elapsed());
+        match connection.is_in_step(left).await {
+            Ok(true) => Ok(connection),
+            Ok(false) => Err(Refusal::passing("the server does not answer what it is asked")),
+            Err(failure) => Err(Refusal::of(failure)),
+        }
+    }
+
+    /// Sends a command and waits for its answer, at most until the deadline.
+    pub(super) async fn send(&self, command: Command) -> Result<Reply, Failure> {
+        wire::send(&self.client, command).await
+    }
+
+    /// Sends a new token and says whether that very token came back.
+    pub(super) async fn is_in_step(&self, within: Duration) -> Result<bool, Failure> {
+        let token = format!("{:016x}", RandomState::new().hash_one("heartbeat"));
+        let options = Options {
+            timeout: Some(within.max(Duration::from_millis(1))),
+            ..self.client.options().clone()
+        };
+        match wire::ping(&self.client.with_options(&options), token.clone()).await {
+            Ok(echo) => Ok(echo == token),
+            // Not permitted to PING: the server is there, and what it said answers the question.
+            Err(Failure::Replied(error)) if error.kind() == ErrorKind::Auth => Ok(true),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Says goodbye. fred cancels what is in flight.
+    pub(super) async fn quit(&self) {
+        drop(self.client.quit().await);
+    }
+
+    /// Closes it at once. What is queued is dropped, and whoever waits for it released: a task of fred's that ends by itself leaves
+    /// its queue behind, so this is to be called again when the task has [`closed`](Self::closed).
+    pub(super) fn close(&self) {
+        self.task.abort();
+        drop(self.client.inner().take_command_rx());
+    }
+
+    /// Waits until the task has ended, by itself or because it was told to.
+    pub(super) async fn closed(&self) {
+        // Nothing is ever sent: the channel closes when the task has ended.
+        while self.ended.clone().changed().await.is_ok() {}
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// The documented hatch.
+    pub(super) fn client(&self) -> Client {
+        Client::clone(&self.client)
+    }
+}
+
+impl Drop for Connection {
+    /// fred's own drop leaves its task and its connection behind.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Refusal {
+    fn passing(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            severity: Severity::Passing,
+        }
+    }
+
+    fn lasting(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            severity: Severity::Lasting,
+        }
+    }
+
+    pub(super) fn of(failure: Failure) -> Self {
+        let reason = match failure {
+            Failure::Timeout => "no answer within the time for an attempt to connect".to_owned(),
+            Failure::Broken(reason) | Failure::NotServing(reason) => reason,
+            Failure::Replied(error) => error.message().to_owned(),
+        };
+        let advice = if reason.contains("NOAUTH") || reason.contains("WRONGPASS") {
+            "wrong user or password: "
+        } else if reason.contains("HELLO") || reason.contains("NOPROTO") {
+            "the server does not speak RESP3 (Redis 6 or newer is needed): "
+        } else if reason.contains("DB index") {
+            "no such database: "
+        } else {
+            return Self::passing(reason);
+        };
+        Self::lasting(format!("{advice}{reason}"))
+    }
+}
+
+fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
+    let server = match endpoint {
+        Endpoint::Tcp { host, port } => ServerConfig::Centralized {
+            server: Server::new(host.as_str(), *port),
+        },
+        Endpoint::Unix(path) => ServerConfig::Unix { path: path.clone() },
+    };
+    // A user without a password still has to be named to the server.
+    let password = match (&settings.username, &settings.password) {
+        (_, Some(password)) => Some(wire::quoted(password.expose())),
+        (Some(_), None) => Some(wire::quoted("")),
+        (None, None) => None,
+    };
+    let config = FredConfig {
+        server,
+        version: RespVersion::RESP3,
+        username: settings.username.as_deref().map(wire::quoted),
+        password,
+        database: (settings.db > 0).then_some(settings.db),
+        // The first failure ends the task; the supervisor decides when to try again.
+        fail_fast: true,
+        ..FredConfig::default()
+    };
+    Builder::from_config(config)
+        .with_connection_config(|connection| {
+            connection.connection_timeout = settings.connect_timeout;
+            connection.internal_command_timeout = settings.connect_timeout;
+            connection.max_command_attempts = 1;
+            connection.reconnect_errors = Vec::new();
+            connection.unresponsive = UnresponsiveConfig::default();
+            connection.tcp = TcpConfig {
+                nodelay: Some(true),
+                ..TcpConfig::default()
+            };
+        })
+        .with_performance_config(|performance| performance.default_command_timeout = settings.deadline)
+        .build()
+        .map_err(|error| Refusal::passing(error.details().to_owned()))
+}
