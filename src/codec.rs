@@ -20,29 +20,25 @@ pub(crate) fn text(bytes: Bytes) -> Result<String> {
 pub(crate) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Bytes> {
     match serde_json::to_vec(value) {
         Ok(json) => Ok(json.into()),
-        Err(error) => Err(json_error(ErrorKind::Encode, type_name::<T>(), &error)),
+        Err(_) => {
+            let message = format!("{}: the value cannot be written as JSON", type_name::<T>());
+            Err(Error::new(ErrorKind::Encode, message))
+        }
     }
 }
 
-/// Reads JSON.
+/// Reads JSON. An error says type and position, not content: `serde_json`'s own message quotes the value.
 pub(crate) fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
-    serde_json::from_slice(json).map_err(|error| json_error(ErrorKind::Decode, type_name::<T>(), &error))
-}
-
-/// Says type and position, not content: `serde_json`'s own message quotes the value.
-fn json_error(kind: ErrorKind, type_name: &str, error: &serde_json::Error) -> Error {
-    let what = match error.classify() {
-        Category::Io => "cannot be written as JSON",
-        Category::Syntax => "is not JSON",
-        Category::Data if kind == ErrorKind::Encode => "cannot be written as JSON",
-        Category::Data => "has another shape",
-        Category::Eof => "ends too early",
-    };
-    let (line, column) = (error.line(), error.column());
-    Error::new(
-        kind,
-        format!("{type_name}: the value {what} (line {line}, column {column})"),
-    )
+    serde_json::from_slice(json).map_err(|error| {
+        let what = match error.classify() {
+            Category::Io | Category::Syntax => "is not JSON",
+            Category::Data => "has another shape",
+            Category::Eof => "ends too early",
+        };
+        let (type_name, line, column) = (type_name::<T>(), error.line(), error.column());
+        let message = format!("{type_name}: the value {what} (line {line}, column {column})");
+        Error::new(ErrorKind::Decode, message)
+    })
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ mod environment;
 mod route;
 mod secret;
 mod settings;
+mod target;
 
 use std::{path::PathBuf, time::Duration};
 
 pub use secret::Secret;
-pub(crate) use settings::{Endpoint, Settings, Target};
+pub(crate) use settings::Settings;
+pub(crate) use target::{Endpoint, Target};
 
 /// How to reach Redis and how to behave when it cannot be reached.
 ///

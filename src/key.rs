@@ -129,7 +129,7 @@ macro_rules! one_key {
     )*};
 }
 
-one_key!(&str, String, &String, Key, &Key);
+one_key!(&str, String, &String, Bytes, Key, &Key);
 
 impl<K: Into<Key>> IntoKeys for Vec<K> {
     fn count(&self) -> usize {

@@ -32,7 +32,11 @@ impl Service {
         &self.road
     }
 
-    async fn call(&self, build: impl FnOnce(&Prefix) -> Result<Command>) -> Result<Reply> {
-        self.road.call(build).await
+    async fn call<T>(
+        &self,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        self.road.call(build, read).await
     }
 }

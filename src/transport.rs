@@ -4,7 +4,8 @@
 //!
 //! - [`call`]: one road for every command, whoever answers; the span and the error's context;
 //! - [`topology`]: which server is asked;
-//! - [`node`]: one server, its outage, and one supervised link for each runtime that uses it;
+//! - [`node`]: one server, and one supervised link for each runtime that uses it;
+//! - [`ledger`]: its counts and its outages;
 //! - [`link`]: the heartbeat, and one generation of connections after the other;
 //! - [`gate`]: may a call pass, and what became of those that did; holds the breaker;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
@@ -19,6 +20,7 @@ mod gate;
 mod generation;
 mod guard;
 mod house;
+mod ledger;
 mod link;
 pub(crate) mod node;
 pub(crate) mod topology;

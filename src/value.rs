@@ -72,10 +72,22 @@ impl From<Bytes> for Value {
     }
 }
 
+impl From<&Self> for Value {
+    fn from(value: &Self) -> Self {
+        value.clone()
+    }
+}
+
 macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl From<$number> for Value {
             fn from(number: $number) -> Self {
+                number.to_string().into()
+            }
+        }
+
+        impl From<&$number> for Value {
+            fn from(number: &$number) -> Self {
                 number.to_string().into()
             }
         }

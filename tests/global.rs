@@ -12,7 +12,7 @@
 )]
 
 #[path = "it/support.rs"]
-#[expect(dead_code, reason = "the other tests need the rest of it")]
+#[expect(dead_code, unreachable_pub, reason = "the other tests need the rest of it")]
 mod support;
 
 use std::{

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     Config, Secret,
     address::{self, Address},
-    settings::{Endpoint, Target},
+    target::{Endpoint, Target},
 };
 use crate::error::{Error, ErrorKind, Result};
 

@@ -1,10 +1,11 @@
 //! What a [`Config`] means once its parts are known to fit together.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use super::{
     Config, Secret,
     route::{Route, check},
+    target::Target,
 };
 use crate::error::{Error, Result};
 
@@ -19,21 +20,6 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) key_prefix: String,
-}
-
-/// Who answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
-    Disabled(String),
-    Memory { max_bytes: usize },
-    Server(Endpoint),
-}
-
-/// Where one server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    Tcp { host: String, port: u16 },
-    Unix(PathBuf),
 }
 
 impl TryFrom<Config> for Settings {
@@ -117,19 +103,9 @@ impl Settings {
     }
 }
 
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Endpoint, *};
     use crate::error::ErrorKind;
 
     fn settings(vars: &[(&str, &str)]) -> Result<Settings> {

@@ -1,7 +1,7 @@
 //! Hashes.
 
 use super::RedisManager;
-use crate::{codec, key::Key, value::Value};
+use crate::{key::Key, value::Value};
 
 /// Hashes.
 impl RedisManager {
@@ -59,8 +59,6 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn hget(&self, key: impl Into<Key>, field: impl Into<Value>) -> Option<String> {
-        let value = self.service.hget(key, field).await;
-        self.fallback
-            .forgive(value.and_then(|value| value.map(codec::text).transpose()), None)
+        self.fallback.forgive(self.service.hget(key, field).await, None)
     }
 }

@@ -177,16 +177,16 @@ impl RedisManager {
         let Some(keys) = self.unless_refused(|| keys.into_keys()) else {
             return none;
         };
-        let text = |value: Option<Bytes>| self.fallback.forgive(value.map(codec::text).transpose(), None);
-        let values = self.service.get_many(keys).await;
+        let text = |text| self.fallback.forgive(text, None);
+        let texts = self.service.get_many(keys).await;
         self.fallback
-            .forgive(values.map(|values| values.into_iter().map(text).collect()), none)
+            .forgive(texts.map(|texts| texts.into_iter().map(text).collect()), none)
     }
 
     /// Stores several values in one step. Await it as it is, or add an expiry first. One round trip.
     ///
     /// Without an expiry it is an `MSET`, with one a script. Answers `false` in an outage and (with the reason logged) if the server
-    /// refused it; nothing is stored then. No pairs, nothing to do: `true`.
+    /// refused it; nothing is stored then. No pairs, nothing sent: `true` where a call would be tried.
     ///
     /// # Examples
     ///

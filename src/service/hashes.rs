@@ -1,8 +1,6 @@
 //! `HSET`, `HGET`.
 
-use bytes::Bytes;
-
-use super::{Command, Result, Service};
+use super::{Command, Reply, Result, Service, codec};
 use crate::{
     key::{Key, Prefix},
     value::Value,
@@ -23,16 +21,17 @@ impl Service {
                     .collect(),
             })
         };
-        self.call(build).await?.into_count()
+        self.call(build, Reply::into_count).await
     }
 
-    pub(crate) async fn hget(&self, key: impl Into<Key>, field: impl Into<Value>) -> Result<Option<Bytes>> {
+    pub(crate) async fn hget(&self, key: impl Into<Key>, field: impl Into<Value>) -> Result<Option<String>> {
         let build = |prefix: &Prefix| {
             Ok(Command::HashGet {
                 key: prefix.key(key.into())?,
                 field: field.into().into_bytes(),
             })
         };
-        self.call(build).await?.into_bytes()
+        self.call(build, |reply| reply.into_bytes()?.map(codec::text).transpose())
+            .await
     }
 }

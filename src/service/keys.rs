@@ -1,6 +1,6 @@
 //! `DEL`, `EXISTS`, `PEXPIRE`, `TTL`.
 
-use super::{Command, Result, Service};
+use super::{Command, Reply, Result, Service};
 use crate::{
     key::{Key, Prefix},
     ttl::IntoTtl,
@@ -17,7 +17,7 @@ impl Service {
                 keys: prefix.keys(keys)?,
             })
         };
-        self.call(build).await?.into_count()
+        self.call(build, Reply::into_count).await
     }
 
     pub(crate) async fn exists(&self, key: impl Into<Key>) -> Result<bool> {
@@ -26,7 +26,7 @@ impl Service {
                 key: prefix.key(key.into())?,
             })
         };
-        Ok(self.call(build).await?.into_integer()? > 0)
+        Ok(self.call(build, Reply::into_integer).await? > 0)
     }
 
     /// Says whether there was such a key.
@@ -37,7 +37,7 @@ impl Service {
                 ttl: ttl.into_ttl()?,
             })
         };
-        Ok(self.call(build).await?.into_integer()? > 0)
+        Ok(self.call(build, Reply::into_integer).await? > 0)
     }
 
     /// Returns seconds, -1 without expiry, -2 without key.
@@ -47,6 +47,6 @@ impl Service {
                 key: prefix.key(key.into())?,
             })
         };
-        self.call(build).await?.into_integer()
+        self.call(build, Reply::into_integer).await
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Command, Result, Service, codec};
+use super::{Command, Reply, Result, Service, codec};
 use crate::{
     command::{Condition, Expiry, Set},
     error::Error,
@@ -38,36 +38,44 @@ impl SetOptions {
 
 impl Service {
     pub(crate) async fn get_bytes(&self, key: impl Into<Key>) -> Result<Option<Bytes>> {
+        self.get_as(key, Ok).await
+    }
+
+    pub(crate) async fn get(&self, key: impl Into<Key>) -> Result<Option<String>> {
+        self.get_as(key, codec::text).await
+    }
+
+    pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>> {
+        self.get_as(key, |json| codec::from_json(&json)).await
+    }
+
+    async fn get_as<T>(&self, key: impl Into<Key>, decode: impl FnOnce(Bytes) -> Result<T>) -> Result<Option<T>> {
         let build = |prefix: &Prefix| {
             Ok(Command::Get {
                 key: prefix.key(key.into())?,
             })
         };
-        self.call(build).await?.into_bytes()
+        self.call(build, |reply| reply.into_bytes()?.map(decode).transpose())
+            .await
     }
 
-    pub(crate) async fn get(&self, key: impl Into<Key>) -> Result<Option<String>> {
-        self.get_bytes(key).await?.map(codec::text).transpose()
-    }
-
-    pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>> {
-        self.get_bytes(key)
-            .await?
-            .map(|json| codec::from_json(&json))
-            .transpose()
-    }
-
-    /// Returns as many values as there are keys, in their order. One round trip.
-    pub(crate) async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Bytes>>> {
+    /// Returns as many texts as there are keys, in their order, each for itself. One round trip.
+    pub(crate) async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<String>>>> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        let asked = keys.clone();
         let build = |prefix: &Prefix| {
             Ok(Command::GetMany {
-                keys: prefix.keys(keys)?,
+                keys: prefix.keys(asked)?,
             })
         };
-        self.call(build).await?.into_many()
+        let values = self.call(build, Reply::into_many).await?;
+        let text = |(value, key): (Option<Bytes>, Key)| {
+            let text = value.map(codec::text).transpose();
+            text.map_err(|error| error.during("MGET", self.road.key_hash(key)))
+        };
+        Ok(values.into_iter().zip(keys).map(text).collect())
     }
 
     /// Says whether the value was set, which only a condition can prevent.
@@ -80,7 +88,7 @@ impl Service {
                 condition: options.condition,
             }))
         };
-        self.call(build).await?.into_done()
+        self.call(build, Reply::into_done).await
     }
 
     /// Sets all in one step and one round trip.
@@ -95,7 +103,7 @@ impl Service {
                 ttl,
             })
         };
-        self.call(build).await?.into_done()
+        self.call(build, Reply::into_done).await
     }
 
     pub(crate) async fn incr_by(&self, key: Key, by: i64) -> Result<i64> {
@@ -105,6 +113,6 @@ impl Service {
                 by,
             })
         };
-        self.call(build).await?.into_integer()
+        self.call(build, Reply::into_integer).await
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     config::{Endpoint, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
-    key::{self, Prefix},
+    key::{self, Key, Prefix},
 };
 
 /// The one way to whoever answers.
@@ -39,7 +39,7 @@ pub(crate) enum Backend {
 #[derive(Debug, Default)]
 struct Origin {
     namespace: String,
-    address: String,
+    address: Option<String>,
     port: Option<u16>,
 }
 
@@ -56,10 +56,10 @@ impl Road {
             Target::Server(endpoint) => {
                 match &endpoint {
                     Endpoint::Tcp { host, port } => {
-                        origin.address.clone_from(host);
+                        origin.address = Some(host.clone());
                         origin.port = Some(*port);
                     }
-                    Endpoint::Unix(path) => origin.address = path.display().to_string(),
+                    Endpoint::Unix(path) => origin.address = Some(path.display().to_string()),
                 }
                 Backend::Server(Topology::single(settings, endpoint))
             }
@@ -71,25 +71,37 @@ impl Road {
         }
     }
 
-    /// Asks one question. What refuses a call refuses it before the command is built.
+    /// Asks one question, and reads the answer. What refuses a call refuses it before the command is built.
     ///
     /// # Errors
     ///
     /// - Nobody answers: disabled, unavailable, or not within the deadline.
-    /// - The command cannot be built, or the answer is an error.
+    /// - The command cannot be built, the answer is an error, or it cannot be read.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future gives up the answer; the command may have been executed.
-    pub(crate) async fn call(&self, build: impl FnOnce(&Prefix) -> Result<Command>) -> Result<Reply> {
+    pub(crate) async fn call<T>(
+        &self,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
         if let Backend::Disabled(reason) = &self.backend {
             return Err(Error::shared(ErrorKind::Disabled, reason));
         }
-        if tracing::enabled!(Level::DEBUG) {
-            let command = build(&self.prefix)?;
-            return Box::pin(self.traced(command)).await;
+        if !tracing::enabled!(Level::DEBUG) {
+            return self.ask(|| build(&self.prefix), read).await;
         }
-        self.ask(|| build(&self.prefix)).await
+        match build(&self.prefix) {
+            Ok(command) => Box::pin(self.traced(command, read)).await,
+            // In the same order as without a span: a call is refused before it is looked at.
+            Err(error) => self.ask(|| Err(error), read).await,
+        }
+    }
+
+    /// Returns what stands for a key in logs.
+    pub(crate) fn key_hash(&self, key: Key) -> Option<u32> {
+        self.prefix.key(key).ok().as_deref().map(key::key_hash)
     }
 
     /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.
@@ -101,23 +113,35 @@ impl Road {
         }
     }
 
-    async fn ask(&self, build: impl FnOnce() -> Result<Command>) -> Result<Reply> {
+    async fn ask<T>(
+        &self,
+        build: impl FnOnce() -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
         match &self.backend {
             Backend::Disabled(reason) => Err(Error::shared(ErrorKind::Disabled, reason)),
             Backend::Embedded(store) => {
                 let command = build()?;
                 let context = Context::of(&command);
-                store.execute(command).map_err(|error| context.explain(error))
+                store
+                    .execute(command)
+                    .and_then(read)
+                    .map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
                 let admission = topology.admit().await?;
-                send(&admission, build()?).await
+                let command = build()?;
+                let context = Context::of(&command);
+                send(&admission, command)
+                    .await
+                    .and_then(read)
+                    .map_err(|error| context.explain(error))
             }
         }
     }
 
     /// The names are OpenTelemetry's for a Redis client. Values are never recorded, keys only as a short hash.
-    async fn traced(&self, command: Command) -> Result<Reply> {
+    async fn traced<T>(&self, command: Command, read: impl FnOnce(Reply) -> Result<T>) -> Result<T> {
         let name = command.name();
         let span = tracing::debug_span!(
             "redis",
@@ -133,7 +157,7 @@ impl Road {
             "error.type" = Empty,
             "redis_manager.key_hash" = command.key().map(|key| format!("{:08x}", key::key_hash(key))),
         );
-        let answer = self.ask(|| Ok(command)).instrument(span.clone()).await;
+        let answer = self.ask(|| Ok(command), read).instrument(span.clone()).await;
         if let Err(error) = &answer {
             span.record("otel.status_code", "ERROR");
             span.record("error.type", error.code());
@@ -147,7 +171,6 @@ impl Road {
 
 async fn send(admission: &Admission, command: Command) -> Result<Reply> {
     let Admission { permit, gate } = admission;
-    let context = Context::of(&command);
     let is_large = permit.is_large(&command);
     let sent = Instant::now();
     match permit.send(command).await {
@@ -157,11 +180,11 @@ async fn send(admission: &Admission, command: Command) -> Result<Reply> {
         }
         Err(failure) => {
             gate.failed(permit.generation(), &failure, sent.elapsed(), is_large);
-            Err(context.explain(match failure {
+            Err(match failure {
                 Failure::Replied(error) => error,
                 Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),
                 Failure::Broken(reason) | Failure::NotServing(reason) => Error::new(ErrorKind::Unavailable, reason),
-            }))
+            })
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     connection::Refusal,
     generation::{Generation, Permit},
-    node::Ledger,
+    ledger::Ledger,
     wire::Failure,
 };
 use crate::{

@@ -1,8 +1,8 @@
 //! One server: its outage, and one supervised link for each runtime that uses it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
-    time::{Instant, SystemTime},
+    sync::{Arc, Mutex, Once, PoisonError},
+    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
@@ -12,12 +12,13 @@ use tokio::{runtime::Handle, sync::Semaphore};
 use super::{
     gate::{Admission, Gate, State},
     house,
+    ledger::Ledger,
     link::{Audience, Link},
 };
 use crate::{
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
-    metrics::{Counters, Metrics},
+    metrics::Metrics,
 };
 
 /// One server as this process sees it.
@@ -49,32 +50,13 @@ pub(crate) enum Condition {
     },
 }
 
-/// What is known of a server's outages, by all links together: they begin and end once, and are logged once.
-#[derive(Debug)]
-pub(super) struct Ledger {
-    server: String,
-    pub(super) counters: Counters,
-    outage: Mutex<Option<Outage>>,
-}
-
-#[derive(Debug)]
-struct Outage {
-    began: Instant,
-    refused_before: u64,
-}
-
 impl Node {
     pub(super) fn new(settings: Arc<Settings>, endpoint: Endpoint) -> Self {
-        let ledger = Ledger {
-            server: endpoint.to_string(),
-            counters: Counters::default(),
-            outage: Mutex::new(None),
-        };
         Self {
             budget: Arc::new(Semaphore::new(settings.max_connections)),
             settings,
+            ledger: Arc::new(Ledger::new(endpoint.to_string())),
             endpoint,
-            ledger: Arc::new(ledger),
             links: ArcSwap::default(),
             changing: Mutex::new(()),
             told_no_runtime: Once::new(),
@@ -158,7 +140,7 @@ impl Node {
         let Ok(runtime) = Handle::try_current() else {
             self.told_no_runtime.call_once(|| {
                 tracing::warn!(
-                    server = self.ledger.server,
+                    server = %self.endpoint,
                     "Redis is asked outside a tokio runtime: no answer is possible"
                 );
             });
@@ -211,43 +193,5 @@ impl Node {
         links.push(Arc::new(link));
         self.links.store(Arc::new(links));
         Ok(gate)
-    }
-}
-
-impl Ledger {
-    pub(super) fn begin_outage(&self, reason: &str) {
-        let mut outage = self.outage();
-        let begins = outage.is_none();
-        outage.get_or_insert_with(|| Outage {
-            began: Instant::now(),
-            refused_before: self.counters.refused.get(),
-        });
-        drop(outage);
-        if begins {
-            self.counters.outages.add(1);
-            tracing::warn!(
-                server = self.server,
-                reason,
-                "Redis is unavailable: calls answer neutrally until it is back"
-            );
-        }
-    }
-
-    pub(super) fn end_outage(&self) {
-        let outage = self.outage().take();
-        if let Some(Outage { began, refused_before }) = outage {
-            let refused = self.counters.refused.get().saturating_sub(refused_before);
-            let seconds = began.elapsed().as_secs_f64();
-            tracing::info!(server = self.server, seconds, refused, "Redis is back");
-        }
-    }
-
-    fn forget_outage(&self) {
-        *self.outage() = None;
-    }
-
-    /// Never held while something is logged: a subscriber may ask the manager something.
-    fn outage(&self) -> MutexGuard<'_, Option<Outage>> {
-        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

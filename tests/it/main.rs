@@ -1,14 +1,21 @@
 //! Integration tests, against real servers that they start and end themselves.
 
-#![expect(missing_docs, reason = "tests are named by what they show")]
 #![expect(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a failed expectation is a failed test, in the support as well"
 )]
+#![expect(unreachable_pub, reason = "what the support offers to the tests is marked so")]
 
 mod support;
 
+mod face;
+mod hostile;
+mod layering;
 mod lifecycle;
 mod outage;
+mod secrets;
+mod servers;
+mod spans;
+mod surface;

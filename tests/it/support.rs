@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -105,10 +105,6 @@ impl RedisServer {
 
     pub fn socket(&self) -> PathBuf {
         self.directory.path().join("socket")
-    }
-
-    pub fn directory(&self) -> PathBuf {
-        self.directory.path().to_owned()
     }
 
     pub fn url(&self) -> String {
@@ -350,13 +346,26 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
     began.elapsed()
 }
 
+/// What a call may take on a busy machine beyond its deadline.
+pub const SLACK: Duration = Duration::from_secs(2);
+/// The deadline of a call, unless told otherwise.
+pub const DEADLINE: Duration = Duration::from_millis(500);
+
+/// Waits until the cache answers, and returns how long that took.
+pub async fn is_back(redis: &RedisManager) -> Duration {
+    eventually("the cache is back", || redis.set("probe", 1).into_future()).await
+}
+
+/// Waits until calls are refused, and returns how long that took.
+pub async fn is_refusing(redis: &RedisManager) -> Duration {
+    eventually("calls are refused", || async {
+        redis.get("probe").await.is_none() && !redis.is_enabled()
+    })
+    .await
+}
+
 /// Far longer than anything may take on the busiest machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Says whether somebody listens.
-pub fn is_listening(port: u16) -> bool {
-    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
 
 pub mod logs {
     //! What was logged on this thread.

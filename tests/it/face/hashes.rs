@@ -40,7 +40,7 @@ async fn only_new_fields_are_counted(redis: &RedisManager) {
 }
 
 async fn fields_of_any_map_are_set(redis: &RedisManager) {
-    let map = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    let map = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
     assert_eq!(redis.hset_many("h", &map).await, 2);
     assert_eq!(redis.hset_many("h", map).await, 0);
     assert_eq!(redis.hset_many("h", (0..3).map(|n| (n, n * n))).await, 3);

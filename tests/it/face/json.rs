@@ -21,7 +21,9 @@ on_both_backends! {
     what_json_cannot_express_is_told_of,
     what_is_not_json_is_none,
     json_of_another_shape_is_none,
-    undecodable_json_is_told_of_by_the_hash_of_its_key_and_never_shown,
+    json_that_ends_too_early_is_told_of_but_not_shown,
+    json_of_another_shape_is_told_of_but_not_shown,
+    what_is_not_json_is_told_of_but_not_shown,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ struct User {
     ratio: f64,
     tags: Vec<String>,
     plan: Plan,
-    referrer: Option<Box<User>>,
+    referrer: Option<Box<Self>>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -143,15 +145,22 @@ async fn json_of_another_shape_is_none(redis: &RedisManager) {
     assert_eq!(redis.get("k").await.as_deref(), Some("300"), "left as it was");
 }
 
-async fn undecodable_json_is_told_of_by_the_hash_of_its_key_and_never_shown(redis: &RedisManager) {
-    for json in [r#"{"password":"sesame"#, r#"{"id": "sesame"}"#, "sesame"] {
-        let logs = Logs::collect(Level::INFO);
-        redis.set("the-key", json).await;
-        assert_eq!(redis.get_json::<User>("the-key").await, None);
-        if logs.text().is_empty() {
-            continue; // within the same second only the first is told of
-        }
-        assert_told(&logs, "User: the value", "the-key");
-        assert_eq!(logs.count("sesame"), 0, "{}", logs.text());
-    }
+async fn json_that_ends_too_early_is_told_of_but_not_shown(redis: &RedisManager) {
+    assert_told_but_not_shown(redis, r#"{"password":"sesame"#).await;
+}
+
+async fn json_of_another_shape_is_told_of_but_not_shown(redis: &RedisManager) {
+    assert_told_but_not_shown(redis, r#"{"id": "sesame"}"#).await;
+}
+
+async fn what_is_not_json_is_told_of_but_not_shown(redis: &RedisManager) {
+    assert_told_but_not_shown(redis, "sesame").await;
+}
+
+async fn assert_told_but_not_shown(redis: &RedisManager, json: &str) {
+    let logs = Logs::collect(Level::INFO);
+    redis.set("the-key", json).await;
+    assert_eq!(redis.get_json::<User>("the-key").await, None);
+    assert_eq!(logs.count("sesame"), 0, "{}", logs.text());
+    assert_told(&logs, "User: the value", "the-key");
 }

@@ -1,0 +1,68 @@
+//! What is known of a server's outages.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use crate::metrics::Counters;
+
+/// The counts and the outages of one server, for all its links together: an outage begins and ends once, and is logged once.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    server: String,
+    pub(super) counters: Counters,
+    outage: Mutex<Option<Outage>>,
+}
+
+#[derive(Debug)]
+struct Outage {
+    began: Instant,
+    refused_before: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(server: String) -> Self {
+        Self {
+            server,
+            counters: Counters::default(),
+            outage: Mutex::new(None),
+        }
+    }
+
+    pub(super) fn begin_outage(&self, reason: &str) {
+        let mut outage = self.outage();
+        let begins = outage.is_none();
+        outage.get_or_insert_with(|| Outage {
+            began: Instant::now(),
+            refused_before: self.counters.refused.get(),
+        });
+        drop(outage);
+        if begins {
+            self.counters.outages.add(1);
+            tracing::warn!(
+                server = self.server,
+                reason,
+                "Redis is unavailable: calls answer neutrally until it is back"
+            );
+        }
+    }
+
+    pub(super) fn end_outage(&self) {
+        let outage = self.outage().take();
+        if let Some(Outage { began, refused_before }) = outage {
+            let refused = self.counters.refused.get().saturating_sub(refused_before);
+            let seconds = began.elapsed().as_secs_f64();
+            tracing::info!(server = self.server, seconds, refused, "Redis is back");
+        }
+    }
+
+    pub(super) fn forget_outage(&self) {
+        *self.outage() = None;
+    }
+
+    /// Never held while something is logged: a subscriber may ask the manager something.
+    fn outage(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
