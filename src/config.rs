@@ -79,7 +79,13 @@ pub struct Config {
     pub near_cache_mb: u32,
 }
 
-/// Which concurrent commands may share a round trip (`REDIS_BATCHING`).
+/// Which concurrent commands may share a round trip (`REDIS_BATCHING`). Read and checked, but without effect yet.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(redis_manager::Config::default().batching, redis_manager::Batching::On);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Batching {
@@ -94,6 +100,12 @@ pub enum Batching {
 
 impl Config {
     /// Makes an enabled configuration of a URL, in any form that `REDIS_URL` takes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(redis_manager::Config::from_url("redis://cache.internal").enabled);
+    /// ```
     pub fn from_url(url: impl Into<Secret>) -> Self {
         Self {
             enabled: true,

@@ -33,6 +33,12 @@ pub struct Error {
 }
 
 /// The kinds of [`Error`].
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(redis_manager::ErrorKind::OutOfMemory.code(), "out_of_memory");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -102,16 +108,36 @@ impl Error {
     }
 
     /// Returns the kind of the error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{ErrorKind, Ttl};
+    ///
+    /// assert_eq!(Ttl::from_secs(0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// Returns a stable, low-cardinality name of the kind, for logs, metrics and APIs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(redis_manager::Ttl::from_secs(0).unwrap_err().code(), "invalid_argument");
+    /// ```
     pub fn code(&self) -> &'static str {
         self.kind.code()
     }
 
     /// Returns what went wrong, without the operation and the key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(redis_manager::Ttl::from_secs(0).unwrap_err().message(), "a time to live of zero");
+    /// ```
     pub fn message(&self) -> &str {
         match &self.message {
             Message::Fixed(text) => text,
@@ -122,11 +148,29 @@ impl Error {
     /// Says whether no answer could be had: Redis is disabled, unreachable, or too slow.
     ///
     /// Such an error says nothing about the key; the caller does without Redis.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Lookup, RedisManager};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let lookup = RedisManager::disabled("an example").lookup("k").await;
+    /// assert!(matches!(lookup, Lookup::Unavailable(error) if error.is_unavailable()));
+    /// # }
+    /// ```
     pub fn is_unavailable(&self) -> bool {
         self.kind.is_unavailable()
     }
 
     /// Says whether the deadline passed. The command may have run, or may still run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!redis_manager::Ttl::from_secs(0).unwrap_err().is_timeout());
+    /// ```
     pub fn is_timeout(&self) -> bool {
         self.kind == ErrorKind::Timeout
     }

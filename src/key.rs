@@ -20,6 +20,15 @@ use crate::error::{Error, Result};
 pub struct Key(Bytes);
 
 /// One key or any list of keys.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::IntoKeys;
+///
+/// assert_eq!("a".count(), 1);
+/// assert_eq!(["a", "b"].into_keys(), vec!["a".to_owned(), "b".to_owned()].into_keys());
+/// ```
 pub trait IntoKeys {
     /// Returns how many there are.
     fn count(&self) -> usize;

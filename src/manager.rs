@@ -65,6 +65,16 @@ impl RedisManager {
     ///
     /// - The parts of the configuration do not fit together; the error names the variable.
     /// - The configuration asks for what this version cannot do: TLS, Sentinel or Cluster.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Config, ErrorKind, RedisManager};
+    ///
+    /// assert!(RedisManager::new(Config::from_url("redis://cache.internal:6379/2")).is_ok());
+    /// let error = RedisManager::new(Config::from_url("redis://:6379")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     pub fn new(config: Config) -> Result<Self> {
         Ok(Self::with_settings(config.try_into()?))
     }
@@ -75,12 +85,34 @@ impl RedisManager {
     ///
     /// - A variable holds what it may not; the error names it, what it held (unless secret) and what is accepted.
     /// - As [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::RedisManager;
+    ///
+    /// let redis = RedisManager::from_env()?;
+    /// assert!(!redis.is_enabled()); // ENABLE_REDIS is not set here
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
     pub fn from_env() -> Result<Self> {
         Self::new(Config::from_env()?)
     }
 
     /// Makes a manager that never asks anybody: every method answers its neutral value. It opens no socket, starts no
     /// task and allocates nothing for a call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::RedisManager;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let redis = RedisManager::disabled("tests of the database alone");
+    /// assert_eq!(redis.incr("visits").await, None);
+    /// # }
+    /// ```
     pub fn disabled(reason: impl Into<String>) -> Self {
         Self::with_settings(Settings::disabled(reason.into()))
     }
@@ -185,7 +217,14 @@ impl RedisManager {
         Health::of(&self.service.road().backend, self.built)
     }
 
-    /// Returns what was counted since the manager was built.
+    /// Returns what was counted since the manager was built; all zero on other backends than a server.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let redis = redis_manager::RedisManager::disabled("an example");
+    /// assert_eq!(redis.metrics().outages, 0);
+    /// ```
     pub fn metrics(&self) -> Metrics {
         match &self.service.road().backend {
             Backend::Disabled(_) | Backend::Embedded(_) => Metrics::default(),

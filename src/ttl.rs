@@ -22,6 +22,17 @@ use crate::error::{Error, Result};
 pub struct Ttl(u64);
 
 /// What [`expire`](crate::RedisManager::expire) takes as a time to live: whole seconds, a [`Duration`] or a [`Ttl`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use redis_manager::IntoTtl;
+///
+/// assert_eq!(60.into_ttl()?, Duration::from_secs(60).into_ttl()?);
+/// assert!((-1).into_ttl().is_err());
+/// # Ok::<(), redis_manager::Error>(())
+/// ```
 pub trait IntoTtl {
     /// Checks the time to live.
     ///

@@ -67,6 +67,14 @@ impl Config {
     /// # Errors
     ///
     /// - A variable holds what it may not; the error names it, what it held (unless secret) and what is accepted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let config = redis_manager::Config::from_env()?;
+    /// assert!(!config.enabled); // ENABLE_REDIS is not set here
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
     pub fn from_env() -> Result<Self> {
         Self::from_os_vars(env::vars_os())
     }

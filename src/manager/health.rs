@@ -30,6 +30,16 @@ pub struct Health {
 }
 
 /// The states of a manager.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::{Config, HealthState, RedisManager};
+///
+/// let redis = RedisManager::new(Config::from_url("redis://cache.internal"))?;
+/// assert_eq!(redis.health().state, HealthState::Idle);
+/// # Ok::<(), redis_manager::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -23,6 +23,21 @@ use crate::{
 /// # Cancel safety
 ///
 /// Dropping it gives up the answer; the command may have been executed.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::IntoFuture;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), redis_manager::Error> {
+/// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+/// // `join!` and the like want a future, not a request.
+/// let (a, b) = tokio::join!(redis.set("a", 1).into_future(), redis.set("b", 2).into_future());
+/// assert!(a && b);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Answer<'a, T>(Progress<'a, T>);
 
@@ -37,6 +52,19 @@ enum Progress<'a, T> {
 ///
 /// Of `ex`, `px`, `ttl` and `keep_ttl` one may be given, of `nx` and `xx` one, and an expiry must not be zero; otherwise nothing is
 /// sent, the reason is logged, and the answer is `false`.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), redis_manager::Error> {
+/// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+/// let request = redis.set("k", "v").ex(60);
+/// assert!(request.nx().await);
+/// assert!(!redis.set("k", "v").nx().xx().await); // contradicts itself
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a request does nothing unless awaited"]
 pub struct SetRequest<'a> {
@@ -47,6 +75,18 @@ pub struct SetRequest<'a> {
 }
 
 /// An `MSET` under construction. Returned by [`RedisManager::set_many`].
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), redis_manager::Error> {
+/// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+/// assert!(redis.set_many([("a", "1"), ("b", "2")]).await);
+/// assert!(!redis.set_many([("a", "1")]).ex(0).await); // refused
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a request does nothing unless awaited"]
 pub struct SetManyRequest<'a> {
@@ -56,6 +96,18 @@ pub struct SetManyRequest<'a> {
 }
 
 /// An `INCRBY` under construction. Returned by [`RedisManager::incr`] and [`decr`](RedisManager::decr).
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), redis_manager::Error> {
+/// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+/// let request = redis.incr("visits");
+/// assert_eq!(request.by(10).await, Some(10));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a request does nothing unless awaited"]
 pub struct IncrRequest<'a> {
@@ -75,31 +127,103 @@ impl<'a> SetRequest<'a> {
     }
 
     /// Lets the value expire after so many seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set("k", "v").ex(60).await;
+    /// assert_eq!(redis.ttl("k").await, 60);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ex(self, seconds: u64) -> Self {
         self.expire_in(Ttl::from_secs(seconds))
     }
 
     /// Lets the value expire after so many milliseconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set("k", "v").px(60_000).await;
+    /// assert_eq!(redis.ttl("k").await, 60);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn px(self, millis: u64) -> Self {
         self.expire_in(Ttl::from_millis(millis))
     }
 
     /// Lets the value expire after a time, to the millisecond; what is shorter is rounded up to one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set("k", "v").ttl(std::time::Duration::from_millis(500)).await;
+    /// assert!(redis.exists("k").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ttl(self, ttl: Duration) -> Self {
         self.expire_in(ttl.try_into())
     }
 
     /// Keeps the time to live that the key has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set("k", "v").ex(60).await;
+    /// redis.set("k", "w").keep_ttl().await;
+    /// assert_eq!(redis.ttl("k").await, 60);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn keep_ttl(self) -> Self {
         self.with(|options| options.with_expiry(Expiry::Keep))
     }
 
     /// Sets only if there is no such key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// assert!(redis.set("k", "v").nx().await);
+    /// assert!(!redis.set("k", "w").nx().await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nx(self) -> Self {
         self.with(|options| options.with_condition(Condition::IfAbsent))
     }
 
     /// Sets only if there is such a key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// assert!(!redis.set("k", "v").xx().await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn xx(self) -> Self {
         self.with(|options| options.with_condition(Condition::IfPresent))
     }
@@ -141,16 +265,52 @@ impl<'a> SetManyRequest<'a> {
     }
 
     /// Lets all values expire after so many seconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set_many([("a", 1), ("b", 2)]).ex(60).await;
+    /// assert_eq!(redis.ttl("a").await, 60);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ex(self, seconds: u64) -> Self {
         self.expire_in(Ttl::from_secs(seconds))
     }
 
     /// Lets all values expire after so many milliseconds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set_many([("a", 1), ("b", 2)]).px(60_000).await;
+    /// assert_eq!(redis.ttl("b").await, 60);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn px(self, millis: u64) -> Self {
         self.expire_in(Ttl::from_millis(millis))
     }
 
     /// Lets all values expire after a time, to the millisecond.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// redis.set_many([("a", 1)]).ttl(std::time::Duration::from_millis(500)).await;
+    /// assert!(redis.exists("a").await);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ttl(self, ttl: Duration) -> Self {
         self.expire_in(ttl.try_into())
     }
@@ -188,6 +348,17 @@ impl<'a> IncrRequest<'a> {
     }
 
     /// Counts by another step than 1.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = redis_manager::RedisManager::new(redis_manager::Config::from_url("memory://"))?;
+    /// assert_eq!(redis.decr("stock").by(2).await, Some(-2));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn by(mut self, step: i64) -> Self {
         self.by = step;
         self

@@ -12,6 +12,18 @@ use crate::{
 };
 
 /// What came of a look-up: unlike an `Option`, it tells a miss from an outage.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::{Lookup, RedisManager};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let redis = RedisManager::disabled("an example");
+/// assert!(matches!(redis.lookup("k").await, Lookup::Unavailable(_)));
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Lookup<T> {
