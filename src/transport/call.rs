@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
-    gate::Admission,
+    gate::{Admission, Attempt},
     topology::Topology,
     wire::{self, Failure},
 };
@@ -179,7 +179,12 @@ async fn send(admission: &Admission, command: Command) -> Result<Reply> {
             Ok(reply)
         }
         Err(failure) => {
-            gate.failed(permit.generation(), &failure, sent.elapsed(), is_large);
+            let attempt = Attempt {
+                elapsed: sent.elapsed(),
+                is_large,
+                is_hurried: permit.is_hurried(),
+            };
+            gate.failed(permit.generation(), &failure, attempt);
             Err(match failure {
                 Failure::Replied(error) => error,
                 Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),

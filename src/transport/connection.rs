@@ -99,24 +99,32 @@ impl Connection {
         }
     }
 
-    /// Sends a command and waits for its answer, at most until the deadline.
-    pub(super) async fn send(&self, command: Command) -> Result<Reply, Failure> {
-        wire::send(&self.client, command).await
+    /// Sends a command and waits for its answer, no longer than that.
+    pub(super) async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        if self.client.options().timeout == Some(within) {
+            return wire::send(&self.client, command).await;
+        }
+        wire::send(&self.within(within), command).await
     }
 
     /// Sends a new token and says whether that very token came back.
     pub(super) async fn is_in_step(&self, within: Duration) -> Result<bool, Failure> {
         let token = format!("{:016x}", RandomState::new().hash_one("heartbeat"));
-        let options = Options {
-            timeout: Some(within.max(Duration::from_millis(1))),
-            ..self.client.options().clone()
-        };
-        match wire::ping(&self.client.with_options(&options), token.clone()).await {
+        match wire::ping(&self.within(within), token.clone()).await {
             Ok(echo) => Ok(echo == token),
             // Not permitted to PING: the server is there, and what it said answers the question.
             Err(Failure::Replied(error)) if error.kind() == ErrorKind::Auth => Ok(true),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// fred takes a timeout of zero for none.
+    fn within(&self, time: Duration) -> WithOptions<Client> {
+        let options = Options {
+            timeout: Some(time.max(Duration::from_millis(1))),
+            ..self.client.options().clone()
+        };
+        Client::clone(&self.client).with_options(&options)
     }
 
     /// Says goodbye. fred cancels what is in flight.

@@ -71,6 +71,17 @@ pub(super) struct Admission {
     pub(super) gate: Arc<Gate>,
 }
 
+/// Under which circumstances a call failed: not every time-out tells of the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    /// Since it was sent.
+    pub(super) elapsed: Duration,
+    /// On the connection for large values.
+    pub(super) is_large: bool,
+    /// With less than the whole deadline.
+    pub(super) is_hurried: bool,
+}
+
 /// A timer that fires so much later than it was set tells of this process, not of the server.
 pub(super) const STALL: Duration = Duration::from_millis(250);
 
@@ -84,11 +95,12 @@ impl Gate {
     /// - The server is known to be unavailable.
     /// - As many calls as permitted are in flight, and none of them ended before the deadline.
     pub(super) async fn admit(self: Arc<Self>) -> Result<Admission> {
-        if self.is_starting() {
+        let asked = if self.is_starting() { Some(Instant::now()) } else { None };
+        if asked.is_some() {
             self.first_attempt().await;
         }
         let admitted = match self.current() {
-            Ok(generation) => generation.permit(self.settings.deadline).await,
+            Ok(generation) => generation.permit(self.deadline_since(asked)).await,
             Err(error) => Err(error),
         };
         match admitted {
@@ -147,14 +159,19 @@ impl Gate {
         self.ledger.counters.answered.add(1);
     }
 
-    /// Notes what became of a call that was not answered well, `elapsed` after it was sent.
-    pub(super) fn failed(&self, generation: &Arc<Generation>, failure: &Failure, elapsed: Duration, is_large: bool) {
+    /// Notes what became of a call that was not answered well.
+    pub(super) fn failed(&self, generation: &Arc<Generation>, failure: &Failure, attempt: Attempt) {
+        let Attempt {
+            elapsed,
+            is_large,
+            is_hurried,
+        } = attempt;
         match failure {
             Failure::Replied(_) => self.answered(),
             Failure::Timeout => {
                 self.ledger.counters.timeouts.add(1);
                 let is_stall = elapsed > self.settings.deadline + STALL;
-                if is_stall || is_large || !self.timed_out(generation) {
+                if is_stall || is_large || is_hurried || !self.timed_out(generation) {
                     self.suspicion.notify_one();
                 }
             }
@@ -168,6 +185,12 @@ impl Gate {
                 self.close(generation, reason);
             }
         }
+    }
+
+    /// What is left of the deadline of a call that had to wait since then.
+    fn deadline_since(&self, asked: Option<Instant>) -> Duration {
+        let waited = asked.map_or(Duration::ZERO, |asked| asked.elapsed());
+        self.settings.deadline.saturating_sub(waited)
     }
 
     fn is_starting(&self) -> bool {

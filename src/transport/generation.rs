@@ -3,7 +3,10 @@
 //! A generation never reconnects: fred's own reconnect would replay, and keep, commands that their callers gave up on. It ends
 //! with its connection, and all that was queued ends with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fred::clients::Client;
 use tokio::{
@@ -38,7 +41,11 @@ pub(super) struct Generation {
 
 /// The right to have one call in flight. Given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit(Arc<Generation>);
+pub(super) struct Permit {
+    generation: Arc<Generation>,
+    /// What is left of the call's deadline.
+    left: Duration,
+}
 
 #[derive(Debug)]
 struct Bulk {
@@ -81,17 +88,22 @@ impl Generation {
     /// # Errors
     ///
     /// - The generation ended, or the deadline passed while as many calls as permitted were in flight.
-    pub(super) async fn permit(self: Arc<Self>, deadline: Duration) -> Result<Permit, Error> {
+    pub(super) async fn permit(self: Arc<Self>, within: Duration) -> Result<Permit, Error> {
         let refused = |reason| Err(Error::new(ErrorKind::Unavailable, reason));
+        let mut left = within;
         match self.permits.try_acquire() {
             Ok(permit) => permit.forget(),
-            Err(_) => match timeout(deadline, self.permits.acquire()).await {
-                Ok(Ok(permit)) => permit.forget(),
-                Ok(Err(_)) => return refused("the connection was lost"),
-                Err(_) => return refused("too many calls are in flight"),
-            },
+            Err(_) => {
+                let asked = Instant::now();
+                match timeout(within, self.permits.acquire()).await {
+                    Ok(Ok(permit)) => permit.forget(),
+                    Ok(Err(_)) => return refused("the connection was lost"),
+                    Err(_) => return refused("too many calls are in flight"),
+                }
+                left = within.saturating_sub(asked.elapsed());
+            }
         }
-        Ok(Permit(self))
+        Ok(Permit { generation: self, left })
     }
 
     /// Sends a new token and says whether that very token came back.
@@ -144,13 +156,18 @@ impl Generation {
         self.main.client()
     }
 
-    async fn send(&self, command: Command) -> Result<Reply, Failure> {
+    async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         if !self.is_large(&command) {
-            return self.main.send(command).await;
+            return self.main.send(command, within).await;
         }
-        match self.bulk().await {
-            Some(bulk) => self.send_large(&bulk, command).await,
-            None => self.main.send(command).await,
+        let asked = Instant::now();
+        let Ok(bulk) = timeout(within, self.bulk()).await else {
+            return Err(Failure::Timeout);
+        };
+        let left = within.saturating_sub(asked.elapsed());
+        match bulk {
+            Some(bulk) => self.send_large(&bulk, command, left).await,
+            None => self.main.send(command, left).await,
         }
     }
 
@@ -159,8 +176,8 @@ impl Generation {
     }
 
     /// A large value that failed says nothing about the server, only about its own connection.
-    async fn send_large(&self, bulk: &Arc<Connection>, command: Command) -> Result<Reply, Failure> {
-        let sent = bulk.send(command).await;
+    async fn send_large(&self, bulk: &Arc<Connection>, command: Command, within: Duration) -> Result<Reply, Failure> {
+        let sent = bulk.send(command, within).await;
         if let Err(Failure::Timeout | Failure::Broken(_)) = sent {
             // Closing it keeps the server from executing what the caller was told had failed.
             let mut current = self.bulk.lock().await;
@@ -202,21 +219,26 @@ impl Permit {
     ///
     /// Dropping the future gives the permit back. The command may have reached the server.
     pub(super) async fn send(&self, command: Command) -> Result<Reply, Failure> {
-        self.0.send(command).await
+        self.generation.send(command, self.left).await
     }
 
     /// Says whether a command's values travel on a connection of their own.
     pub(super) fn is_large(&self, command: &Command) -> bool {
-        self.0.is_large(command)
+        self.generation.is_large(command)
+    }
+
+    /// Says whether the call had to wait, and the server is given less than the whole deadline.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.left < self.generation.settings.deadline
     }
 
     pub(super) fn generation(&self) -> &Arc<Generation> {
-        &self.0
+        &self.generation
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.permits.add_permits(1);
+        self.generation.permits.add_permits(1);
     }
 }
