@@ -13,7 +13,7 @@
 //!
 //! **What you should see.** Every lookup finds the same customer. Without Redis each takes as long as the query; with a cache
 //! the second and the third are hundreds or thousands of times faster. Name a server that is not there: the lookups work
-//! all the same, calls to Redis are refused in about a microsecond, and `health()` says why.
+//! all the same, calls to Redis are refused within microseconds, and `health()` says why.
 
 #![expect(clippy::print_stdout, reason = "an example is there to print")]
 

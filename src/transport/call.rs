@@ -6,7 +6,8 @@ use bytes::Bytes;
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
-    gate::{Admission, Attempt},
+    gate::Attempt,
+    generation::Permit,
     topology::Topology,
     wire::{self, Failure},
 };
@@ -129,10 +130,10 @@ impl Road {
                     .map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
-                let admission = topology.admit().await?;
+                let permit = topology.admit().await?;
                 let command = build()?;
                 let context = Context::of(&command);
-                send(&admission, command)
+                send(topology, &permit, command)
                     .await
                     .and_then(read)
                     .map_err(|error| context.explain(error))
@@ -169,13 +170,12 @@ impl Road {
     }
 }
 
-async fn send(admission: &Admission, command: Command) -> Result<Reply> {
-    let Admission { permit, gate } = admission;
+async fn send(topology: &Topology, permit: &Permit, command: Command) -> Result<Reply> {
     let is_large = permit.is_large(&command);
     let sent = Instant::now();
     match permit.send(command).await {
         Ok(reply) => {
-            gate.answered();
+            topology.answered();
             Ok(reply)
         }
         Err(failure) => {
@@ -184,7 +184,7 @@ async fn send(admission: &Admission, command: Command) -> Result<Reply> {
                 is_large,
                 is_hurried: permit.is_hurried(),
             };
-            gate.failed(permit.generation(), &failure, attempt);
+            topology.failed(permit.generation(), &failure, attempt);
             Err(match failure {
                 Failure::Replied(error) => error,
                 Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),

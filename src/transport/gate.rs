@@ -64,13 +64,6 @@ pub(super) enum State {
     Ended,
 }
 
-/// The right to send one call, and where to report what came of it.
-#[derive(Debug)]
-pub(super) struct Admission {
-    pub(super) permit: Permit,
-    pub(super) gate: Arc<Gate>,
-}
-
 /// Under which circumstances a call failed: not every time-out tells of the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
@@ -94,22 +87,15 @@ impl Gate {
     ///
     /// - The server is known to be unavailable.
     /// - As many calls as permitted are in flight, and none of them ended before the deadline.
-    pub(super) async fn admit(self: Arc<Self>) -> Result<Admission> {
-        let asked = if self.is_starting() { Some(Instant::now()) } else { None };
-        if asked.is_some() {
-            self.first_attempt().await;
-        }
+    pub(super) async fn admit(&self) -> Result<Permit> {
+        let began = Instant::now();
+        self.first_attempt().await;
+        let left = self.settings.deadline.saturating_sub(began.elapsed());
         let admitted = match self.current() {
-            Ok(generation) => generation.permit(self.deadline_since(asked)).await,
+            Ok(generation) => generation.permit(left).await,
             Err(error) => Err(error),
         };
-        match admitted {
-            Ok(permit) => Ok(Admission { permit, gate: self }),
-            Err(error) => {
-                self.ledger.counters.refused.add(1);
-                Err(error)
-            }
-        }
+        admitted.inspect_err(|_refused| self.ledger.counters.refused.add(1))
     }
 
     /// Says whether a call would be refused at once, and counts it as refused if so.
@@ -154,43 +140,27 @@ impl Gate {
         self.current().is_ok()
     }
 
-    /// Notes that a call was answered in time.
-    pub(super) fn answered(&self) {
-        self.ledger.counters.answered.add(1);
-    }
-
-    /// Notes what became of a call that was not answered well.
-    pub(super) fn failed(&self, generation: &Arc<Generation>, failure: &Failure, attempt: Attempt) {
+    /// Notes that a call on the present generation was not answered well.
+    pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
         let Attempt {
             elapsed,
             is_large,
             is_hurried,
         } = attempt;
         match failure {
-            Failure::Replied(_) => self.answered(),
+            Failure::Replied(_) => {}
             Failure::Timeout => {
-                self.ledger.counters.timeouts.add(1);
                 let is_stall = elapsed > self.settings.deadline + STALL;
                 if is_stall || is_large || is_hurried || !self.timed_out(generation) {
                     self.suspicion.notify_one();
                 }
             }
             Failure::Broken(reason) if is_large => {
-                self.ledger.counters.broken.add(1);
                 tracing::debug!(reason, "the connection for large values was lost");
                 self.suspicion.notify_one();
             }
-            Failure::Broken(reason) | Failure::NotServing(reason) => {
-                self.ledger.counters.broken.add(1);
-                self.close(generation, reason);
-            }
+            Failure::Broken(reason) | Failure::NotServing(reason) => self.close(generation, reason),
         }
-    }
-
-    /// What is left of the deadline of a call that had to wait since then.
-    fn deadline_since(&self, asked: Option<Instant>) -> Duration {
-        let waited = asked.map_or(Duration::ZERO, |asked| asked.elapsed());
-        self.settings.deadline.saturating_sub(waited)
     }
 
     fn is_starting(&self) -> bool {
@@ -203,7 +173,7 @@ impl Gate {
     }
 
     /// Tells the breaker of a timeout, and says whether the gate is closed after it.
-    fn timed_out(&self, generation: &Arc<Generation>) -> bool {
+    fn timed_out(&self, generation: &Generation) -> bool {
         if !self.is_current(generation) {
             return true;
         }
@@ -300,7 +270,7 @@ impl Gate {
     }
 
     /// Closes the gate, if this generation is the one behind it, and ends the generation.
-    pub(super) fn close(&self, generation: &Arc<Generation>, reason: &str) {
+    pub(super) fn close(&self, generation: &Generation, reason: &str) {
         let mut breaker = self.breaker();
         let was_open = self.is_current(generation);
         if was_open {
@@ -347,8 +317,9 @@ impl Gate {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    fn is_current(&self, generation: &Arc<Generation>) -> bool {
-        matches!(&**self.state(), State::Up { generation: current, .. } if Arc::ptr_eq(current, generation))
+    /// Says whether this generation is the one behind the gate.
+    pub(super) fn is_current(&self, generation: &Generation) -> bool {
+        matches!(&**self.state(), State::Up { generation: current, .. } if std::ptr::eq(&raw const **current, generation))
     }
 
     /// Returns how many answers came since the breaker was last told.

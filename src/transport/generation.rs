@@ -232,7 +232,7 @@ impl Permit {
         self.left < self.generation.settings.deadline
     }
 
-    pub(super) fn generation(&self) -> &Arc<Generation> {
+    pub(super) fn generation(&self) -> &Generation {
         &self.generation
     }
 }

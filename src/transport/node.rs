@@ -10,10 +10,12 @@ use fred::clients::Client;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
-    gate::{Admission, Gate, State},
+    gate::{Attempt, Gate, State},
+    generation::{Generation, Permit},
     house,
     ledger::Ledger,
     link::{Audience, Link},
+    wire::Failure,
 };
 use crate::{
     config::{Endpoint, Settings},
@@ -69,8 +71,39 @@ impl Node {
     ///
     /// - The server is known to be unavailable.
     /// - There is no tokio runtime.
-    pub(super) async fn admit(&self) -> Result<Admission> {
-        self.gate()?.admit().await
+    pub(super) async fn admit(&self) -> Result<Permit> {
+        // The way that nearly all calls go: one look at the gate, and nothing of it is kept.
+        let current = Handle::try_current().ok().and_then(|runtime| {
+            let links = self.links.load();
+            let own = links.iter().find(|link| link.serves(runtime.id()))?;
+            own.gate().current().ok()
+        });
+        match current {
+            Some(generation) => {
+                let permit = generation.permit(self.settings.deadline).await;
+                permit.inspect_err(|_refused| self.ledger.counters.refused.add(1))
+            }
+            None => self.gate()?.admit().await,
+        }
+    }
+
+    /// Notes that a call was answered in time.
+    pub(super) fn answered(&self) {
+        self.ledger.counters.answered.add(1);
+    }
+
+    /// Notes what became of a call that was not answered well.
+    pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
+        let counters = &self.ledger.counters;
+        match failure {
+            Failure::Replied(_) => counters.answered.add(1),
+            Failure::Timeout => counters.timeouts.add(1),
+            Failure::Broken(_) | Failure::NotServing(_) => counters.broken.add(1),
+        }
+        let links = self.links.load();
+        if let Some(link) = links.iter().find(|link| link.gate().is_current(generation)) {
+            link.gate().failed(generation, failure, attempt);
+        }
     }
 
     pub(super) fn refuses(&self) -> bool {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use fred::clients::Client;
 
 use super::{
-    gate::Admission,
+    gate::Attempt,
+    generation::{Generation, Permit},
     node::{Condition, Node},
+    wire::Failure,
 };
 use crate::{
     config::{Endpoint, Settings},
@@ -28,8 +30,18 @@ impl Topology {
     }
 
     /// Admits a call to the server, or refuses it at once.
-    pub(super) async fn admit(&self) -> Result<Admission> {
+    pub(super) async fn admit(&self) -> Result<Permit> {
         self.node.admit().await
+    }
+
+    /// Notes that a call was answered in time.
+    pub(super) fn answered(&self) {
+        self.node.answered();
+    }
+
+    /// Notes what became of a call that was not answered well.
+    pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
+        self.node.failed(generation, failure, attempt);
     }
 
     /// Says whether a call would be refused at once, and counts it as refused if so.
