@@ -12,7 +12,7 @@ use crate::{
     config::Settings,
     error::Result,
     key::Prefix,
-    transport::call::Road,
+    transport::call::{Question, Road},
 };
 
 /// The operations, each a `Result`.
@@ -32,11 +32,11 @@ impl Service {
         &self.road
     }
 
-    async fn call<T>(
+    fn call<Q: Question, T>(
         &self,
-        build: impl FnOnce(&Prefix) -> Result<Command>,
+        build: impl FnOnce(&Prefix) -> Result<Q>,
         read: impl FnOnce(Reply) -> Result<T>,
-    ) -> Result<T> {
-        self.road.call(build, read).await
+    ) -> impl Future<Output = Result<T>> {
+        self.road.call(build, read)
     }
 }

@@ -44,7 +44,7 @@ impl Store {
 
     pub(super) fn execute(&mut self, command: Command, now: Instant) -> Result<Reply> {
         match command {
-            Command::Get { key } => self.get(&key, now),
+            Command::Get(get) => self.get(&get.key, now),
             Command::GetMany { keys } => {
                 let text = |key: &Bytes| match self.live(key, now).map(|entry| &entry.data) {
                     Some(Data::Text(value)) => Some(value.clone()),
@@ -281,6 +281,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::command::Get;
 
     fn set(key: &str, value: &str, expiry: Expiry) -> Command {
         Command::Set(Set {
@@ -292,9 +293,9 @@ mod tests {
     }
 
     fn get(store: &mut Store, key: &str, now: Instant) -> Option<Bytes> {
-        let command = Command::Get {
+        let command = Command::Get(Get {
             key: key.to_owned().into(),
-        };
+        });
         store.execute(command, now).unwrap().into_bytes().unwrap()
     }
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Command, Reply, Result, Service, codec};
 use crate::{
-    command::{Condition, Expiry, Set},
+    command::{Condition, Expiry, Get, Set},
     error::Error,
     key::{Key, Prefix},
     ttl::Ttl,
@@ -37,21 +37,21 @@ impl SetOptions {
 }
 
 impl Service {
-    pub(crate) async fn get_bytes(&self, key: impl Into<Key>) -> Result<Option<Bytes>> {
-        self.get_as(key, Ok).await
+    pub(crate) fn get_bytes(&self, key: impl Into<Key>) -> impl Future<Output = Result<Option<Bytes>>> {
+        self.get_as(key, Ok)
     }
 
-    pub(crate) async fn get(&self, key: impl Into<Key>) -> Result<Option<String>> {
-        self.get_as(key, codec::text).await
+    pub(crate) fn get(&self, key: impl Into<Key>) -> impl Future<Output = Result<Option<String>>> {
+        self.get_as(key, codec::text)
     }
 
-    pub(crate) async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Result<Option<T>> {
-        self.get_as(key, |json| codec::from_json(&json)).await
+    pub(crate) fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> impl Future<Output = Result<Option<T>>> {
+        self.get_as(key, |json| codec::from_json(&json))
     }
 
     async fn get_as<T>(&self, key: impl Into<Key>, decode: impl FnOnce(Bytes) -> Result<T>) -> Result<Option<T>> {
         let build = |prefix: &Prefix| {
-            Ok(Command::Get {
+            Ok(Get {
                 key: prefix.key(key.into())?,
             })
         };

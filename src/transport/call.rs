@@ -7,12 +7,12 @@ use tracing::{Instrument, Level, field::Empty};
 
 use super::{
     gate::Attempt,
-    generation::Permit,
+    generation::{Generation, Permit},
     topology::Topology,
     wire::{self, Failure},
 };
 use crate::{
-    command::{Command, Reply},
+    command::{Command, Get, Reply},
     config::{Endpoint, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
@@ -34,6 +34,56 @@ pub(crate) enum Backend {
     Disabled(Arc<str>),
     Embedded(Embedded),
     Server(Topology),
+}
+
+/// What can be asked: any command; and a `GET`, which is sent in a way of its own.
+pub(crate) trait Question: Into<Command> {
+    fn name(&self) -> &'static str;
+
+    /// The first key.
+    fn key(&self) -> Option<&Bytes>;
+
+    /// Whether its values travel on a connection of their own.
+    fn is_large(&self) -> bool;
+
+    /// Sends it with the whole deadline.
+    fn send(self, permit: &Permit) -> impl Future<Output = Result<Reply, Failure>> + Send;
+}
+
+impl Question for Command {
+    fn name(&self) -> &'static str {
+        self.name()
+    }
+
+    fn key(&self) -> Option<&Bytes> {
+        self.key()
+    }
+
+    fn is_large(&self) -> bool {
+        Generation::is_large(self)
+    }
+
+    fn send(self, permit: &Permit) -> impl Future<Output = Result<Reply, Failure>> + Send {
+        permit.send(self)
+    }
+}
+
+impl Question for Get {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn key(&self) -> Option<&Bytes> {
+        Some(&self.key)
+    }
+
+    fn is_large(&self) -> bool {
+        false
+    }
+
+    fn send(self, permit: &Permit) -> impl Future<Output = Result<Reply, Failure>> + Send {
+        permit.get(self)
+    }
 }
 
 /// What every span says of the server.
@@ -82,9 +132,9 @@ impl Road {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the answer; the command may have been executed.
-    pub(crate) async fn call<T>(
+    pub(crate) async fn call<Q: Question, T>(
         &self,
-        build: impl FnOnce(&Prefix) -> Result<Command>,
+        build: impl FnOnce(&Prefix) -> Result<Q>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
         if let Backend::Disabled(reason) = &self.backend {
@@ -94,9 +144,9 @@ impl Road {
             return self.ask(|| build(&self.prefix), read).await;
         }
         match build(&self.prefix) {
-            Ok(command) => Box::pin(self.traced(command, read)).await,
+            Ok(question) => Box::pin(self.traced(question, read)).await,
             // In the same order as without a span: a call is refused before it is looked at.
-            Err(error) => self.ask(|| Err(error), read).await,
+            Err(error) => Box::pin(self.ask(|| Err::<Command, _>(error), read)).await,
         }
     }
 
@@ -114,26 +164,26 @@ impl Road {
         }
     }
 
-    async fn ask<T>(
+    async fn ask<Q: Question, T>(
         &self,
-        build: impl FnOnce() -> Result<Command>,
+        build: impl FnOnce() -> Result<Q>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
         match &self.backend {
             Backend::Disabled(reason) => Err(Error::shared(ErrorKind::Disabled, reason)),
             Backend::Embedded(store) => {
-                let command = build()?;
-                let context = Context::of(&command);
+                let question = build()?;
+                let context = Context::of(&question);
                 store
-                    .execute(command)
+                    .execute(question.into())
                     .and_then(read)
                     .map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
                 let permit = topology.admit().await?;
-                let command = build()?;
-                let context = Context::of(&command);
-                send(topology, &permit, command)
+                let question = build()?;
+                let context = Context::of(&question);
+                send(topology, &permit, question)
                     .await
                     .and_then(read)
                     .map_err(|error| context.explain(error))
@@ -142,8 +192,8 @@ impl Road {
     }
 
     /// The names are OpenTelemetry's for a Redis client. Values are never recorded, keys only as a short hash.
-    async fn traced<T>(&self, command: Command, read: impl FnOnce(Reply) -> Result<T>) -> Result<T> {
-        let name = command.name();
+    async fn traced<T>(&self, question: impl Question, read: impl FnOnce(Reply) -> Result<T>) -> Result<T> {
+        let name = question.name();
         let span = tracing::debug_span!(
             "redis",
             "otel.name" = name,
@@ -156,9 +206,9 @@ impl Road {
             "server.address" = self.origin.address,
             "server.port" = self.origin.port,
             "error.type" = Empty,
-            "redis_manager.key_hash" = command.key().map(|key| format!("{:08x}", key::key_hash(key))),
+            "redis_manager.key_hash" = question.key().map(|key| format!("{:08x}", key::key_hash(key))),
         );
-        let answer = self.ask(|| Ok(command), read).instrument(span.clone()).await;
+        let answer = self.ask(|| Ok(question), read).instrument(span.clone()).await;
         if let Err(error) = &answer {
             span.record("otel.status_code", "ERROR");
             span.record("error.type", error.code());
@@ -170,10 +220,15 @@ impl Road {
     }
 }
 
-async fn send(topology: &Topology, permit: &Permit, command: Command) -> Result<Reply> {
-    let is_large = permit.is_large(&command);
+async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> Result<Reply> {
+    let is_large = question.is_large();
     let sent = Instant::now();
-    match permit.send(command).await {
+    let answer = if permit.is_hurried() {
+        permit.send(question.into()).await
+    } else {
+        question.send(permit).await
+    };
+    match answer {
         Ok(reply) => {
             topology.answered();
             Ok(reply)
@@ -201,10 +256,10 @@ struct Context {
 }
 
 impl Context {
-    fn of(command: &Command) -> Self {
+    fn of(question: &impl Question) -> Self {
         Self {
-            operation: command.name(),
-            key: command.key().cloned(),
+            operation: question.name(),
+            key: question.key().cloned(),
         }
     }
 

@@ -22,7 +22,7 @@ use tokio::{
 use super::wire::{self, Failure};
 use crate::{
     breaker::Severity,
-    command::{Command, Reply},
+    command::{Command, Get, Reply},
     config::{Endpoint, Settings},
     error::ErrorKind,
 };
@@ -105,6 +105,11 @@ impl Connection {
             return wire::send(&self.client, command).await;
         }
         wire::send(&self.within(within), command).await
+    }
+
+    /// Sends a `GET`, with the whole deadline.
+    pub(super) fn get(&self, get: Get) -> impl Future<Output = Result<Reply, Failure>> + Send {
+        wire::get(&self.client, get)
     }
 
     /// Sends a new token and says whether that very token came back.

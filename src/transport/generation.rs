@@ -4,6 +4,7 @@
 //! with its connection, and all that was queued ends with it.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use super::{
     wire::Failure,
 };
 use crate::{
-    command::{Command, Reply},
+    command::{Command, Get, Reply},
     config::{Endpoint, Settings},
     error::{Error, ErrorKind},
 };
@@ -41,7 +42,7 @@ pub(super) struct Generation {
 
 /// The right to have one call in flight. Given back when dropped.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub(crate) struct Permit {
     generation: Arc<Generation>,
     /// What is left of the call's deadline.
     left: Duration,
@@ -157,7 +158,7 @@ impl Generation {
     }
 
     async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
-        if !self.is_large(&command) {
+        if !Self::is_large(&command) {
             return self.main.send(command, within).await;
         }
         let asked = Instant::now();
@@ -171,7 +172,8 @@ impl Generation {
         }
     }
 
-    fn is_large(&self, command: &Command) -> bool {
+    /// Says whether a command's values travel on a connection of their own.
+    pub(super) fn is_large(command: &Command) -> bool {
         command.payload_len() >= LARGE
     }
 
@@ -215,16 +217,18 @@ impl Generation {
 impl Permit {
     /// Sends a command and waits for its answer, at most until the deadline.
     ///
+    /// fred's future is nested so deeply that with more around it callers could not compile theirs: so it ends in a box.
+    ///
     /// # Cancel safety
     ///
-    /// Dropping the future gives the permit back. The command may have reached the server.
-    pub(super) async fn send(&self, command: Command) -> Result<Reply, Failure> {
-        self.generation.send(command, self.left).await
+    /// The permit is given back when it is dropped, whatever became of the command, which may have reached the server.
+    pub(super) fn send(&self, command: Command) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
+        Box::pin(self.generation.send(command, self.left))
     }
 
-    /// Says whether a command's values travel on a connection of their own.
-    pub(super) fn is_large(&self, command: &Command) -> bool {
-        self.generation.is_large(command)
+    /// Sends a `GET` with the whole deadline. The hottest command goes without a box, and with nothing around fred's future.
+    pub(super) fn get(&self, get: Get) -> impl Future<Output = Result<Reply, Failure>> + Send {
+        self.generation.main.get(get)
     }
 
     /// Says whether the call had to wait, and the server is given less than the whole deadline.

@@ -1,6 +1,6 @@
 //! Which servers there are. For now: one.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
@@ -15,6 +15,9 @@ use crate::{
     error::Result,
     metrics::Metrics,
 };
+
+/// Keeps fred's deeply nested futures out of the types of whoever awaits them.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The servers that together are "Redis".
 #[derive(Debug)]
@@ -49,12 +52,14 @@ impl Topology {
         self.node.refuses()
     }
 
-    pub(crate) async fn try_now(&self) -> bool {
-        self.node.try_now().await
+    /// Connects now, or proves the connection.
+    pub(crate) fn try_now(&self) -> Boxed<'_, bool> {
+        Box::pin(self.node.try_now())
     }
 
-    pub(crate) async fn disconnect(&self) {
-        self.node.disconnect().await;
+    /// Closes all connections. The next call opens new ones.
+    pub(crate) fn disconnect(&self) -> Boxed<'_, ()> {
+        Box::pin(self.node.disconnect())
     }
 
     pub(crate) fn condition(&self) -> Condition {

@@ -10,14 +10,14 @@ use fred::{
 
 use super::guard;
 use crate::{
-    command::{Command, Condition, Expiry, Reply, Set},
+    command::{Command, Condition, Expiry, Get, Reply, Set},
     error::{Error, ErrorKind},
     ttl::Ttl,
 };
 
 /// What came of a command that was not answered well.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The deadline passed.
     Timeout,
     /// The connection is of no use any more.
@@ -37,12 +37,12 @@ const SET_MANY: &str = "for i, key in ipairs(KEYS) do redis.call('SET', key, ARG
 const COPIED_BELOW: usize = 64 * 1024;
 
 pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Result<Reply, Failure> {
-    let sent = match command {
-        Command::Get { key } => get(client, key).await,
-        // Its future and its stack frame are several times as large as that of a read.
-        other => Box::pin(exchange(client, other)).await,
-    };
-    sent.map_err(classify)
+    exchange(client, command).await.map_err(classify)
+}
+
+/// Sends a `GET`, by itself: the future and the stack frame of all commands together are several times as large.
+pub(super) async fn get(client: &WithOptions<Client>, get: Get) -> Result<Reply, Failure> {
+    client.get(Key::from(get.key)).await.map(value).map_err(classify)
 }
 
 /// Sends a token that nobody else has sent, and returns what comes back.
@@ -52,7 +52,7 @@ pub(super) async fn ping(client: &WithOptions<Client>, token: String) -> Result<
 
 async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
     match command {
-        Command::Get { key } => get(client, key).await,
+        Command::Get(Get { key }) => client.get(Key::from(key)).await.map(value),
         Command::GetMany { keys } => get_many(client, keys).await,
         Command::Set(set) => set_one(client, set).await,
         Command::SetMany { pairs, ttl: None } => client.mset(map(pairs)).await.map(|()| Reply::Ok),
@@ -68,10 +68,6 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
         Command::HashSet { key, fields } => client.hset(Key::from(key), map(fields)).await.map(Reply::Integer),
         Command::HashGet { key, field } => client.hget(Key::from(key), Key::from(field)).await.map(value),
     }
-}
-
-async fn get(client: &WithOptions<Client>, key: Bytes) -> Sent<Reply> {
-    client.get(Key::from(key)).await.map(value)
 }
 
 async fn get_many(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply> {
