@@ -41,10 +41,10 @@ const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789a
 /// - A server cannot be started, or nothing answers where something has to.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let conditions = format!(
-        "values of {} bytes, RESP3, 1 connection, deadline 500 ms, tokio with {WORKERS} workers",
+        "values of {} bytes, RESP3, 1 connection, deadline 500 ms, tokio with {WORKERS} workers, servers on this machine",
         VALUE.len()
     );
-    report::print_preface("fallback", arguments, &conditions);
+    report::print_preface("fallback", arguments, &conditions)?;
     for (name, part) in PARTS {
         if arguments.wants(name) {
             report::progress(name);

@@ -1,6 +1,12 @@
 //! What the kernel says of this process and its machine.
 
-use std::{fs, thread, time::Duration};
+use std::{
+    fs,
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    thread,
+    time::{Duration, Instant},
+};
 
 use nix::{
     sys::resource::{UsageWho, getrusage},
@@ -12,6 +18,26 @@ use crate::Outcome;
 /// Returns how many processors this process may use.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Returns how many processes wanted to run in the last minute, on average.
+pub(crate) fn load() -> Outcome<String> {
+    let loads = fs::read_to_string("/proc/loadavg")?;
+    Ok(loads.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+/// Returns the nanoseconds of an atomic addition that nobody contends for: a yardstick, since refusing a call consists of little else.
+pub(crate) fn atomic_nanos() -> f64 {
+    const ADDITIONS: u32 = 1_000_000;
+    let counter = AtomicU64::new(0);
+    let took = (0..5).map(|_| {
+        let began = Instant::now();
+        for _ in 0..ADDITIONS {
+            black_box(&counter).fetch_add(1, Relaxed);
+        }
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(ADDITIONS)
+    });
+    took.fold(f64::INFINITY, f64::min)
 }
 
 /// Returns the processor time of all threads of this process so far, user and system.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{arguments::Arguments, machine};
+use crate::{Outcome, arguments::Arguments, machine};
 
 /// What was measured, several times.
 #[derive(Debug, Clone, Default)]
@@ -79,14 +79,17 @@ impl Goal {
 }
 
 /// Prints the comment that stands before the figures of a suite.
-pub(crate) fn print_preface(suite: &str, arguments: &Arguments, conditions: &str) {
+///
+/// # Errors
+///
+/// - The kernel does not tell about the machine.
+pub(crate) fn print_preface(suite: &str, arguments: &Arguments, conditions: &str) -> Outcome {
     let length = arguments.either("full", "quick");
-    println!(
-        "# {suite}, {length} run on {} cores; servers on 127.0.0.1 of the same machine",
-        machine::cores()
-    );
+    let (cores, load, atomic) = (machine::cores(), machine::load()?, shown(machine::atomic_nanos()));
+    println!("# {suite}, {length} run: {cores} cores, load {load} before, an atomic addition takes {atomic} ns");
     println!("# {conditions}");
     println!("# name, median of the rounds # min..max, goal");
+    Ok(())
 }
 
 /// Prints a figure that was measured once.

@@ -1,6 +1,6 @@
 //! One road for every command: gate → deadline → send → classify → count → span.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::{Instrument, Level, field::Empty};
@@ -222,7 +222,6 @@ impl Road {
 
 async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> Result<Reply> {
     let is_large = question.is_large();
-    let sent = Instant::now();
     let answer = if permit.is_hurried() {
         permit.send(question.into()).await
     } else {
@@ -235,7 +234,6 @@ async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> 
         }
         Err(failure) => {
             let attempt = Attempt {
-                elapsed: sent.elapsed(),
                 is_large,
                 is_hurried: permit.is_hurried(),
             };
@@ -252,18 +250,18 @@ async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> 
 /// What an error says of the command, once the command is gone.
 struct Context {
     operation: &'static str,
-    key: Option<Bytes>,
+    key_hash: Option<u32>,
 }
 
 impl Context {
     fn of(question: &impl Question) -> Self {
         Self {
             operation: question.name(),
-            key: question.key().cloned(),
+            key_hash: question.key().map(|key| key::key_hash(key)),
         }
     }
 
     fn explain(&self, error: Error) -> Error {
-        error.during(self.operation, self.key.as_deref().map(key::key_hash))
+        error.during(self.operation, self.key_hash)
     }
 }

@@ -45,6 +45,12 @@ pub(super) struct Gate {
     hurry: Notify,
     /// A call timed out: is the server still there?
     suspicion: Notify,
+    /// When the gate was made: what the next two count from, in milliseconds.
+    began: Instant,
+    /// When the supervisor should have come at the latest.
+    supervisor_due: AtomicU64,
+    /// Until when time-outs are put down to a stall that the supervisor has noticed by coming late.
+    excused_until: AtomicU64,
 }
 
 /// Whether calls may pass.
@@ -67,8 +73,6 @@ pub(super) enum State {
 /// Under which circumstances a call failed: not every time-out tells of the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    /// Since it was sent.
-    pub(super) elapsed: Duration,
     /// On the connection for large values.
     pub(super) is_large: bool,
     /// With less than the whole deadline.
@@ -111,17 +115,23 @@ impl Gate {
         self.state.load()
     }
 
+    /// Returns the generation that answers now, or why none does; nothing before the first attempt and after the end.
+    pub(super) fn decided(&self) -> Option<Result<Arc<Generation>>> {
+        match &**self.state() {
+            State::Up { generation, .. } => Some(Ok(Arc::clone(generation))),
+            State::Down { reason, .. } => Some(Err(Error::shared(ErrorKind::Unavailable, reason))),
+            State::Starting | State::Ended => None,
+        }
+    }
+
     /// Returns the generation that answers now.
     ///
     /// # Errors
     ///
     /// - There is none, for this reason.
     pub(super) fn current(&self) -> Result<Arc<Generation>> {
-        match &**self.state() {
-            State::Up { generation, .. } => Ok(Arc::clone(generation)),
-            State::Down { reason, .. } => Err(Error::shared(ErrorKind::Unavailable, reason)),
-            State::Starting | State::Ended => Err(Error::new(ErrorKind::Unavailable, "the connection was closed")),
-        }
+        let closed = || Err(Error::new(ErrorKind::Unavailable, "the connection was closed"));
+        self.decided().unwrap_or_else(closed)
     }
 
     /// Asks for an attempt now, and says whether the link is up after it. A link that is up proves it.
@@ -142,16 +152,11 @@ impl Gate {
 
     /// Notes that a call on the present generation was not answered well.
     pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
-        let Attempt {
-            elapsed,
-            is_large,
-            is_hurried,
-        } = attempt;
+        let Attempt { is_large, is_hurried } = attempt;
         match failure {
             Failure::Replied(_) => {}
             Failure::Timeout => {
-                let is_stall = elapsed > self.settings.deadline + STALL;
-                if is_stall || is_large || is_hurried || !self.timed_out(generation) {
+                if is_large || is_hurried || self.is_stalled() || !self.timed_out(generation) {
                     self.suspicion.notify_one();
                 }
             }
@@ -202,6 +207,9 @@ impl Gate {
             attempts: watch::Sender::new(0),
             hurry: Notify::new(),
             suspicion: Notify::new(),
+            began: Instant::now(),
+            supervisor_due: AtomicU64::new(u64::MAX),
+            excused_until: AtomicU64::new(0),
         }
     }
 
@@ -226,6 +234,34 @@ impl Gate {
     /// Waits until a call times out.
     pub(super) async fn suspicion(&self) {
         self.suspicion.notified().await;
+    }
+
+    /// Notes that the supervisor will come again within this time, unless this process is stalled.
+    pub(super) fn expect_supervisor_within(&self, time: Duration) {
+        self.supervisor_due
+            .store(self.millis() + millis(time), Ordering::Relaxed);
+    }
+
+    /// Notes that the supervisor has come.
+    pub(super) fn supervisor_came(&self) {
+        if self.is_supervisor_late() {
+            self.excused_until
+                .store(self.millis() + millis(STALL), Ordering::Relaxed);
+        }
+    }
+
+    /// Says whether this process did not run for a while: then time-outs tell nothing of the server.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.is_supervisor_late() || self.millis() < self.excused_until.load(Ordering::Relaxed)
+    }
+
+    fn is_supervisor_late(&self) -> bool {
+        let due = self.supervisor_due.load(Ordering::Relaxed);
+        self.millis() > due.saturating_add(millis(STALL))
+    }
+
+    fn millis(&self) -> u64 {
+        millis(self.began.elapsed())
     }
 
     /// Notes that the heartbeat was answered.
@@ -340,6 +376,10 @@ impl State {
             since: SystemTime::now(),
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A number from 0 to 1 that differs from process to process, for the jitter of pauses.

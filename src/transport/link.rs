@@ -4,11 +4,7 @@
 //! and because it ends with its runtime without taking anybody else's calls with it. Only where more runtimes call than
 //! connections are permitted, the last connection serves all the others, from the house's runtime.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Handle, Id},
@@ -69,9 +65,14 @@ impl Link {
         }
     }
 
+    /// Says whether this link takes the calls of that runtime, as long as it is of use.
+    pub(super) fn is_for(&self, runtime: Id) -> bool {
+        self.audience == Audience::Runtime(runtime) || self.audience == Audience::Anybody
+    }
+
     /// Says whether this link takes the calls of that runtime, and is still of use.
     pub(super) fn serves(&self, runtime: Id) -> bool {
-        (self.audience == Audience::Runtime(runtime) || self.audience == Audience::Anybody) && !self.is_ended()
+        self.is_for(runtime) && !self.is_ended()
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -141,18 +142,22 @@ async fn watch_over(gate: &Gate, generation: &Generation) -> String {
     let (mut has_missed, mut pause) = (false, HEARTBEAT);
     loop {
         let mut is_suspicious = has_missed;
+        gate.expect_supervisor_within(pause);
         tokio::select! {
             () = generation.ended() => return "the connection was lost".to_owned(),
             () = sleep(pause) => {}
             () = gate.suspicion() => is_suspicious = true,
         }
-        let asked = Instant::now();
-        match generation.heartbeat(within).await {
+        gate.supervisor_came();
+        gate.expect_supervisor_within(within);
+        let heartbeat = generation.heartbeat(within).await;
+        gate.supervisor_came();
+        match heartbeat {
             Ok(true) => {
                 gate.alive();
                 (has_missed, pause) = (false, HEARTBEAT);
             }
-            Err(Failure::Timeout) if asked.elapsed() > within + STALL => pause = Duration::ZERO,
+            Err(Failure::Timeout) if gate.is_stalled() => pause = Duration::ZERO,
             Err(Failure::Timeout) if !is_suspicious => (has_missed, pause) = (true, Duration::ZERO),
             Err(Failure::Timeout) => return "no answer to the heartbeat".to_owned(),
             Ok(false) => return "the connection answers another's question".to_owned(),

@@ -73,18 +73,23 @@ impl Node {
     /// - There is no tokio runtime.
     pub(super) async fn admit(&self) -> Result<Permit> {
         // The way that nearly all calls go: one look at the gate, and nothing of it is kept.
-        let current = Handle::try_current().ok().and_then(|runtime| {
-            let links = self.links.load();
-            let own = links.iter().find(|link| link.serves(runtime.id()))?;
-            own.gate().current().ok()
-        });
-        match current {
-            Some(generation) => {
-                let permit = generation.permit(self.settings.deadline).await;
-                permit.inspect_err(|_refused| self.ledger.counters.refused.add(1))
-            }
-            None => self.gate()?.admit().await,
-        }
+        let admitted = match self.current() {
+            Some(Ok(generation)) => generation.permit(self.settings.deadline).await,
+            Some(Err(refused)) => Err(refused),
+            None => return self.gate()?.admit().await,
+        };
+        admitted.inspect_err(|_refused| self.ledger.counters.refused.add(1))
+    }
+
+    /// Returns what the gate of this runtime's link has decided, if there is such a link and it has.
+    fn current(&self) -> Option<Result<Arc<Generation>>> {
+        let runtime = Handle::try_current().ok()?.id();
+        self.links
+            .load()
+            .iter()
+            .find(|link| link.is_for(runtime))?
+            .gate()
+            .decided()
     }
 
     /// Notes that a call was answered in time.

@@ -1,6 +1,7 @@
 //! What the manager costs while the server is there: against a plain pool of the client library that it is built on.
 //!
 //! Both take turns in short slices, in one process and against one server, so that whatever else the machine does hits both alike.
+//! How far from 1 a ratio is by chance, the control tells: the plain pool against itself.
 
 use std::{
     sync::{
@@ -32,7 +33,10 @@ use crate::{
 };
 
 /// How many tasks ask at the same time.
-const TASKS: [usize; 3] = [1, 64, 512];
+const TASKS: [usize; 3] = [1, 64, MANY];
+
+/// The most of them.
+const MANY: usize = 512;
 
 /// Somebody who answers a `GET`.
 trait Contender: Clone + Send + Sync + 'static {
@@ -70,10 +74,10 @@ struct Slice {
 /// The turns of both, round by round.
 #[derive(Debug, Default)]
 struct Match {
-    /// The manager's.
+    /// Those of the one to be judged.
     ours: Vec<Slice>,
-    /// The plain pool's.
-    fred: Vec<Slice>,
+    /// Those of the one it is measured against.
+    theirs: Vec<Slice>,
 }
 
 /// Measures both with one, some and many tasks.
@@ -83,17 +87,24 @@ pub(super) fn overhead_vs_fred(arguments: &Arguments) -> Outcome {
         let ours = Arc::new(server.manager()?);
         let fred = plain_pool(&server)?;
         fred.init().await?;
-        for task in 0..TASKS.into_iter().max().unwrap_or(1) {
+        for task in 0..MANY {
             if !ours.set(key(task), VALUE).await {
                 return Err("the server does not store".into());
             }
         }
         for tasks in TASKS {
             progress(&format!("overhead, {tasks} tasks"));
-            compare(arguments, tasks, &ours, &fred).await?.print(tasks)?;
+            compare(arguments, tasks, &ours, &fred).await?.print(tasks);
             print_allocations(tasks, "manager", turn(&ours, tasks, SHORT, true).await?);
             print_allocations(tasks, "fred", turn(&fred, tasks, SHORT, true).await?);
         }
+        progress("overhead, control");
+        let control = compare(arguments, MANY, &fred, &fred).await?;
+        control
+            .ratio(Slice::per_second)
+            .print_median(&format!("control_fred_vs_fred_{MANY}"), Goal::Any);
+        print_future("manager", &RedisManager::get(&ours, "key"));
+        print_future("fred", &KeysInterface::get::<Option<String>, _>(fred.next(), "key"));
         fred.quit().await?;
         Ok(())
     })
@@ -124,19 +135,32 @@ fn plain_pool(server: &RedisServer) -> Outcome<Pool> {
 }
 
 /// Lets both take turns; who begins changes from round to round.
-async fn compare(arguments: &Arguments, tasks: usize, ours: &Arc<RedisManager>, fred: &Pool) -> Outcome<Match> {
+///
+/// # Errors
+///
+/// - A `GET` had no value: then nothing was measured.
+async fn compare<A: Contender, B: Contender>(
+    arguments: &Arguments,
+    tasks: usize,
+    ours: &A,
+    theirs: &B,
+) -> Outcome<Match> {
     let (rounds, length) = (arguments.either(25, 5), Duration::from_millis(300));
     turn(ours, tasks, SHORT, false).await?;
-    turn(fred, tasks, SHORT, false).await?;
+    turn(theirs, tasks, SHORT, false).await?;
     let mut turns = Match::default();
     for round in 0..rounds {
         if round % 2 == 0 {
             turns.ours.push(turn(ours, tasks, length, false).await?);
-            turns.fred.push(turn(fred, tasks, length, false).await?);
+            turns.theirs.push(turn(theirs, tasks, length, false).await?);
         } else {
-            turns.fred.push(turn(fred, tasks, length, false).await?);
+            turns.theirs.push(turn(theirs, tasks, length, false).await?);
             turns.ours.push(turn(ours, tasks, length, false).await?);
         }
+    }
+    let misses: u64 = turns.ours.iter().chain(&turns.theirs).map(|slice| slice.misses).sum();
+    if misses > 0 {
+        return Err(format!("{misses} of the GETs had no value: nothing is measured").into());
     }
     Ok(turns)
 }
@@ -201,25 +225,29 @@ impl Slice {
 }
 
 impl Match {
-    /// Prints ratio, throughput and processor time.
-    fn print(&self, tasks: usize) -> Outcome {
-        let misses: u64 = self.ours.iter().chain(&self.fred).map(|slice| slice.misses).sum();
-        if misses > 0 {
-            return Err(format!("{misses} of the GETs had no value: nothing is measured").into());
-        }
-        let ratio = |of: fn(&Slice) -> f64| -> Sample {
-            let rounds = self.ours.iter().zip(&self.fred);
-            rounds.map(|(ours, fred)| of(ours) / of(fred)).collect()
-        };
-        let sample = |slices: &[Slice], of: fn(&Slice) -> f64| -> Sample { slices.iter().map(of).collect() };
-        ratio(Slice::per_second).print_median(&format!("overhead_vs_fred_{tasks}"), Goal::AtLeast(0.95));
-        sample(&self.ours, Slice::per_second).print_median(&format!("manager_get_per_s_{tasks}"), Goal::Any);
-        sample(&self.fred, Slice::per_second).print_median(&format!("fred_get_per_s_{tasks}"), Goal::Any);
-        sample(&self.ours, Slice::cpu_micros).print_median(&format!("manager_get_cpu_us_{tasks}"), Goal::Any);
-        sample(&self.fred, Slice::cpu_micros).print_median(&format!("fred_get_cpu_us_{tasks}"), Goal::Any);
-        ratio(Slice::cpu_micros).print_median(&format!("cpu_ratio_vs_fred_{tasks}"), Goal::Any);
-        Ok(())
+    /// Returns, round by round, how one is to the other.
+    fn ratio(&self, of: fn(&Slice) -> f64) -> Sample {
+        let rounds = self.ours.iter().zip(&self.theirs);
+        rounds.map(|(ours, theirs)| of(ours) / of(theirs)).collect()
     }
+
+    /// Prints ratio, throughput and processor time.
+    fn print(&self, tasks: usize) {
+        let print = |name: &str, sample: Sample, goal| sample.print_median(&format!("{name}_{tasks}"), goal);
+        let sample = |slices: &[Slice], of: fn(&Slice) -> f64| -> Sample { slices.iter().map(of).collect() };
+        print("overhead_vs_fred", self.ratio(Slice::per_second), Goal::AtLeast(0.95));
+        print("manager_get_per_s", sample(&self.ours, Slice::per_second), Goal::Any);
+        print("fred_get_per_s", sample(&self.theirs, Slice::per_second), Goal::Any);
+        print("manager_get_cpu_us", sample(&self.ours, Slice::cpu_micros), Goal::Any);
+        print("fred_get_cpu_us", sample(&self.theirs, Slice::cpu_micros), Goal::Any);
+        print("cpu_ratio_vs_fred", self.ratio(Slice::cpu_micros), Goal::Any);
+    }
+}
+
+/// Prints how large a future is: so much is written and read for each call, and lies in every task that calls.
+fn print_future<F: Future>(who: &str, future: &F) {
+    let bytes = per_call(size_of_val(future) as u64, 1);
+    print(&format!("{who}_get_future_bytes"), bytes, Goal::Any);
 }
 
 /// Prints allocations for each `GET`, all threads together.
