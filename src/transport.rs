@@ -9,6 +9,7 @@
 //! - [`link`]: the heartbeat, and one generation of connections after the other;
 //! - [`gate`]: may a call pass, and what became of those that did; holds the breaker;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
+//! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
@@ -23,5 +24,6 @@ mod house;
 mod ledger;
 mod link;
 pub(crate) mod node;
+mod places;
 pub(crate) mod topology;
 mod wire;

@@ -30,7 +30,7 @@ use crate::{
 /// A connection that was proven to answer. It never reconnects; dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Connection {
-    client: WithOptions<Client>,
+    client: Client,
     task: AbortHandle,
     /// Closed when the task has ended.
     ended: watch::Receiver<()>,
@@ -55,17 +55,11 @@ impl Connection {
     /// Dropping the future closes the connection.
     pub(super) async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
         let client = build(settings, endpoint)?;
-        let options = Options {
-            timeout: Some(settings.deadline),
-            max_attempts: Some(1),
-            fail_fast: true,
-            ..Options::default()
-        };
         let task = client.connect();
         let (ends, ended) = watch::channel(());
         // From here on, dropping this future aborts the task.
         let connection = Self {
-            client: client.with_options(&options),
+            client: client.clone(),
             task: task.abort_handle(),
             ended,
         };
@@ -101,13 +95,10 @@ impl Connection {
 
     /// Sends a command and waits for its answer, no longer than that.
     pub(super) async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
-        if self.client.options().timeout == Some(within) {
-            return wire::send(&self.client, command).await;
-        }
         wire::send(&self.within(within), command).await
     }
 
-    /// Sends a `GET`, with the whole deadline.
+    /// Sends a `GET`, with the whole deadline, which is the client's own.
     pub(super) fn get(&self, get: Get) -> impl Future<Output = Result<Reply, Failure>> + Send {
         wire::get(&self.client, get)
     }
@@ -125,11 +116,10 @@ impl Connection {
 
     /// fred takes a timeout of zero for none.
     fn within(&self, time: Duration) -> WithOptions<Client> {
-        let options = Options {
+        self.client.with_options(&Options {
             timeout: Some(time.max(Duration::from_millis(1))),
-            ..self.client.options().clone()
-        };
-        Client::clone(&self.client).with_options(&options)
+            ..Options::default()
+        })
     }
 
     /// Says goodbye. fred cancels what is in flight.
@@ -156,7 +146,7 @@ impl Connection {
 
     /// The documented hatch.
     pub(super) fn client(&self) -> Client {
-        Client::clone(&self.client)
+        self.client.clone()
     }
 }
 

@@ -12,11 +12,12 @@ use std::{
 use fred::clients::Client;
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{
     connection::{Connection, Refusal},
+    places::Places,
     wire::Failure,
 };
 use crate::{
@@ -36,7 +37,7 @@ pub(super) struct Generation {
     /// How many more connections may be opened.
     budget: Arc<Semaphore>,
     /// Bounds what is in flight. Closed when the generation ends, which releases whoever waits.
-    permits: Semaphore,
+    places: Places,
     ended: watch::Sender<bool>,
 }
 
@@ -79,7 +80,7 @@ impl Generation {
             main,
             bulk: Mutex::new(None),
             budget: Arc::clone(budget),
-            permits: Semaphore::new(IN_FLIGHT as usize),
+            places: Places::new(IN_FLIGHT),
             ended: watch::Sender::new(false),
         }))
     }
@@ -92,16 +93,12 @@ impl Generation {
     pub(super) async fn permit(self: Arc<Self>, within: Duration) -> Result<Permit, Error> {
         let refused = |reason| Err(Error::new(ErrorKind::Unavailable, reason));
         let mut left = within;
-        match self.permits.try_acquire() {
-            Ok(permit) => permit.forget(),
-            Err(_) => {
-                let asked = Instant::now();
-                match timeout(within, self.permits.acquire()).await {
-                    Ok(Ok(permit)) => permit.forget(),
-                    Ok(Err(_)) => return refused("the connection was lost"),
-                    Err(_) => return refused("too many calls are in flight"),
-                }
-                left = within.saturating_sub(asked.elapsed());
+        if !self.places.try_take() {
+            let asked = Instant::now();
+            match timeout(within, self.places.take()).await {
+                Ok(true) => left = within.saturating_sub(asked.elapsed()),
+                Ok(false) => return refused("the connection was lost"),
+                Err(_) => return refused("too many calls are in flight"),
             }
         }
         Ok(Permit { generation: self, left })
@@ -114,7 +111,7 @@ impl Generation {
 
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
     pub(super) fn end(&self) {
-        self.permits.close();
+        self.places.close();
         self.main.close();
         if let Ok(mut bulk) = self.bulk.try_lock() {
             *bulk = None;
@@ -143,8 +140,9 @@ impl Generation {
     /// No call may be admitted any more: fred cancels what is in flight when it says goodbye.
     pub(super) async fn quit(&self) {
         let politely = async {
-            // Whoever holds all permits is alone.
-            let _alone = self.permits.acquire_many(IN_FLIGHT).await;
+            while !self.places.is_empty() {
+                sleep(Duration::from_millis(1)).await;
+            }
             self.main.quit().await;
         };
         // Whatever comes of it, the task is aborted afterwards.
@@ -243,6 +241,6 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.generation.permits.add_permits(1);
+        self.generation.places.give_back();
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Resu
 }
 
 /// Sends a `GET`, by itself: the future and the stack frame of all commands together are several times as large.
-pub(super) async fn get(client: &WithOptions<Client>, get: Get) -> Result<Reply, Failure> {
+pub(super) async fn get(client: &Client, get: Get) -> Result<Reply, Failure> {
     client.get(Key::from(get.key)).await.map(value).map_err(classify)
 }
 
