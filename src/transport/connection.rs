@@ -78,6 +78,8 @@ impl Connection {
         match timeout(settings.connect_timeout, connected).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => return Err(Refusal::of(wire::classify(error))),
+            // The runtime shuts down, and takes this future with it.
+            Ok(Err(ended)) if ended.is_cancelled() => std::future::pending().await,
             Ok(Err(_)) => {
                 return Err(Refusal::lasting(
                     "the client's task panicked: does this tokio runtime have I/O enabled?",

@@ -305,18 +305,23 @@ impl Gate {
         }
     }
 
-    /// Closes the gate, if this generation is the one behind it, and ends the generation.
+    /// Closes the gate, if this generation is the one behind it, and ends the generation. The supervisor has to
+    /// [`announce`](Self::announce) it.
     pub(super) fn close(&self, generation: &Generation, reason: &str) {
         let mut breaker = self.breaker();
-        let was_open = self.is_current(generation);
-        if was_open {
+        if self.is_current(generation) {
             breaker.trip(Instant::now(), Severity::Passing, chance());
+            self.ledger.begin_outage();
             self.enter(State::down(reason));
         }
         drop(breaker);
         generation.end();
-        if was_open {
-            self.ledger.begin_outage(reason);
+    }
+
+    /// Tells of the outage, if the gate is closed because of one.
+    pub(super) fn announce(&self) {
+        if let State::Down { reason, .. } = &**self.state() {
+            self.ledger.announce_outage(reason);
         }
     }
 
@@ -340,8 +345,9 @@ impl Gate {
     }
 
     fn go_down(&self, reason: &str) {
+        self.ledger.begin_outage();
         self.enter(State::down(reason));
-        self.ledger.begin_outage(reason);
+        self.announce();
     }
 
     fn enter(&self, next: State) {

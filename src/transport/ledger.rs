@@ -19,6 +19,7 @@ pub(super) struct Ledger {
 struct Outage {
     began: Instant,
     refused_before: u64,
+    is_announced: bool,
 }
 
 impl Ledger {
@@ -30,15 +31,22 @@ impl Ledger {
         }
     }
 
-    pub(super) fn begin_outage(&self, reason: &str) {
-        let mut outage = self.outage();
-        let begins = outage.is_none();
-        outage.get_or_insert_with(|| Outage {
+    /// Notes that calls are refused from now on, if they were not already.
+    pub(super) fn begin_outage(&self) {
+        self.outage().get_or_insert_with(|| Outage {
             began: Instant::now(),
             refused_before: self.counters.refused.get(),
+            is_announced: false,
         });
-        drop(outage);
-        if begins {
+    }
+
+    /// Tells of the outage, once.
+    pub(super) fn announce_outage(&self, reason: &str) {
+        let was_announced = match &mut *self.outage() {
+            Some(outage) => std::mem::replace(&mut outage.is_announced, true),
+            None => true,
+        };
+        if !was_announced {
             self.counters.outages.add(1);
             tracing::warn!(
                 server = self.server,
@@ -50,9 +58,9 @@ impl Ledger {
 
     pub(super) fn end_outage(&self) {
         let outage = self.outage().take();
-        if let Some(Outage { began, refused_before }) = outage {
-            let refused = self.counters.refused.get().saturating_sub(refused_before);
-            let seconds = began.elapsed().as_secs_f64();
+        if let Some(outage) = outage.filter(|outage| outage.is_announced) {
+            let refused = self.counters.refused.get().saturating_sub(outage.refused_before);
+            let seconds = outage.began.elapsed().as_secs_f64();
             tracing::info!(server = self.server, seconds, refused, "Redis is back");
         }
     }

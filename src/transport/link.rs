@@ -42,6 +42,9 @@ pub(super) enum Audience {
 /// How often a link asks whether the server is there.
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
+/// How long an outage has to last before it is told of.
+const MOMENT: Duration = Duration::from_millis(1);
+
 impl Link {
     /// Starts a supervisor in the given runtime; it connects at once. `own` is the right to its connection, `more` where to ask
     /// for a further one.
@@ -113,6 +116,9 @@ async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, more: Arc<Semapho
                 gate.open(probe, &generation);
                 let verdict = watch_over(gate, &generation).await;
                 gate.close(&generation, &verdict);
+                // In a runtime that shuts down connections are lost as well. This moment never ends there, and no outage is told of.
+                sleep(MOMENT).await;
+                gate.announce();
                 generation.buried().await;
             }
             Err(refusal) => gate.refused(probe, &refusal),

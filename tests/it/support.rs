@@ -49,6 +49,7 @@ impl RedisServer {
 
     /// Reserves a port and starts nothing.
     pub fn absent(arguments: &[&str]) -> Self {
+        logs::be_undecided();
         Self {
             port: free_port(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
@@ -130,6 +131,11 @@ impl RedisServer {
         let mut stream = UnixStream::connect(self.socket())?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         commands.iter().map(|words| exchange(&mut stream, words)).collect()
+    }
+
+    /// Whether the server turns new clients away.
+    pub fn is_full(&self) -> bool {
+        !matches!(self.try_commands(&[&["PING"]]), Ok(replies) if replies == ["+PONG"])
     }
 
     fn answers(&self) -> bool {
@@ -372,10 +378,14 @@ pub mod logs {
 
     use std::{
         io,
-        sync::{Arc, Mutex},
+        sync::{Arc, Mutex, Once},
     };
 
-    use tracing::subscriber::DefaultGuard;
+    use tracing::{
+        Event, Metadata, Subscriber,
+        span::{Attributes, Id, Record},
+        subscriber::{DefaultGuard, Interest},
+    };
     use tracing_subscriber::fmt::MakeWriter;
 
     /// Collects what is logged while it lives, on the thread that made it: use it with a `current_thread` runtime.
@@ -390,6 +400,7 @@ pub mod logs {
     impl Logs {
         /// Collects events of this level and more important ones, and spans when they close.
         pub fn collect(level: tracing::Level) -> Self {
+            be_undecided();
             let buffer = Buffer::default();
             let subscriber = tracing_subscriber::fmt()
                 .with_max_level(level)
@@ -411,6 +422,36 @@ pub mod logs {
         pub fn count(&self, part: &str) -> usize {
             self.text().lines().filter(|line| line.contains(part)).count()
         }
+    }
+
+    /// Makes tracing ask whoever collects on a thread, each time. Otherwise it may remember, for all threads, that nobody was
+    /// interested when a line was reached first.
+    pub fn be_undecided() {
+        static ONCE: Once = Once::new();
+        // A test process with another subscriber of its own has decided otherwise.
+        ONCE.call_once(|| drop(tracing::subscriber::set_global_default(Undecided)));
+    }
+
+    struct Undecided;
+
+    impl Subscriber for Undecided {
+        fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+            Interest::sometimes()
+        }
+
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            false
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
     }
 
     impl io::Write for Buffer {
