@@ -98,7 +98,7 @@ impl RedisManager {
         match self.service.get(key).await {
             Ok(Some(text)) => Lookup::Hit(text),
             Ok(None) => Lookup::Miss,
-            Err(error) => Lookup::Unavailable(error),
+            Err(error) => Lookup::Unavailable(self.service.road().with_reason(error)),
         }
     }
 

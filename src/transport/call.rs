@@ -137,8 +137,8 @@ impl Road {
         build: impl FnOnce(&Prefix) -> Result<Q>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
-        if let Backend::Disabled(reason) = &self.backend {
-            return Err(Error::shared(ErrorKind::Disabled, reason));
+        if let Backend::Disabled(_) = &self.backend {
+            return Err(disabled());
         }
         if !tracing::enabled!(Level::DEBUG) {
             return self.ask(|| build(&self.prefix), read).await;
@@ -147,6 +147,14 @@ impl Road {
             Ok(question) => Box::pin(self.traced(question, read)).await,
             // In the same order as without a span: a call is refused before it is looked at.
             Err(error) => Box::pin(self.ask(|| Err::<Command, _>(error), read)).await,
+        }
+    }
+
+    /// Puts the reason into an error that says no more than that Redis is disabled.
+    pub(crate) fn with_reason(&self, error: Error) -> Error {
+        match &self.backend {
+            Backend::Disabled(reason) => Error::shared(ErrorKind::Disabled, reason),
+            Backend::Embedded(_) | Backend::Server(_) => error,
         }
     }
 
@@ -170,7 +178,7 @@ impl Road {
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
         match &self.backend {
-            Backend::Disabled(reason) => Err(Error::shared(ErrorKind::Disabled, reason)),
+            Backend::Disabled(_) => Err(disabled()),
             Backend::Embedded(store) => {
                 let question = build()?;
                 let context = Context::of(&question);
@@ -245,6 +253,11 @@ async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> 
             })
         }
     }
+}
+
+/// Without the reason: nearly every caller throws the error away, and sharing the reason's text would be most of what the call costs.
+fn disabled() -> Error {
+    Error::new(ErrorKind::Disabled, "Redis is disabled")
 }
 
 /// What an error says of the command, once the command is gone.

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    io,
     time::Duration,
 };
 
@@ -14,6 +15,7 @@ use fred::{
     },
 };
 use tokio::{
+    net::TcpStream,
     sync::watch,
     task::AbortHandle,
     time::{Instant, timeout},
@@ -192,6 +194,28 @@ impl Refusal {
         Self::lasting(format!("{advice}{reason}"))
     }
 }
+
+/// Finds out, in a fraction of the time that fred takes, whether nobody listens: calls are waiting for the first attempt.
+///
+/// # Errors
+///
+/// - The server's machine refuses the connection. Whatever else happens is for the real attempt to find out.
+pub(super) async fn knock(endpoint: &Endpoint) -> Result<(), Refusal> {
+    let Endpoint::Tcp { host, port } = endpoint else {
+        return Ok(());
+    };
+    // On a task of its own: in a runtime without I/O it panics, and the real attempt tells why.
+    let knocking = tokio::spawn(TcpStream::connect((host.clone(), *port)));
+    match timeout(KNOCK, knocking).await {
+        Ok(Ok(Err(error))) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(Refusal::passing("Connection refused"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Nobody who listens nearby takes longer to say so.
+const KNOCK: Duration = Duration::from_millis(50);
 
 fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
     let server = match endpoint {

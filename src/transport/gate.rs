@@ -168,7 +168,8 @@ impl Gate {
         }
     }
 
-    fn is_starting(&self) -> bool {
+    /// Says whether the first attempt to connect is still to be decided.
+    pub(super) fn is_starting(&self) -> bool {
         matches!(**self.state(), State::Starting)
     }
 

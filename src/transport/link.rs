@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    connection::Refusal,
+    connection::{self, Refusal},
     gate::{Gate, STALL, State},
     generation::Generation,
     wire::Failure,
@@ -133,6 +133,9 @@ fn has_timer() -> bool {
 
 /// Connects. Calls that wait for the first attempt are let go after the deadline of a call.
 async fn attempt(gate: &Gate, endpoint: &Endpoint, more: &Arc<Semaphore>) -> Result<Arc<Generation>, Refusal> {
+    if gate.is_starting() {
+        connection::knock(endpoint).await?;
+    }
     let mut attempt = pin!(Generation::open(gate.settings(), endpoint, more));
     if let Ok(decided) = timeout(gate.settings().deadline, &mut attempt).await {
         return decided;
