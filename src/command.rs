@@ -1,11 +1,8 @@
-//! What can be asked, and what is answered, whoever answers: a server or the embedded store.
+//! What can be asked, whoever answers: a server or the embedded store.
 
 use bytes::Bytes;
 
-use crate::{
-    error::{Error, ErrorKind, Result},
-    ttl::Ttl,
-};
+use crate::ttl::Ttl;
 
 /// One question. Its keys are as the server knows them, its arguments are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +26,11 @@ pub(crate) enum Command {
         key: Bytes,
         ttl: Ttl,
     },
-    Ttl {
-        key: Bytes,
-    },
     IncrBy {
         key: Bytes,
         by: i64,
+        /// How long the counter will live if this creates it.
+        ttl: Option<Ttl>,
     },
     HashSet {
         key: Bytes,
@@ -44,6 +40,33 @@ pub(crate) enum Command {
         key: Bytes,
         field: Bytes,
     },
+    Call(Call),
+}
+
+/// Any other command, in the words of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    pub(crate) args: Vec<Arg>,
+    pub(crate) guard: Guard,
+}
+
+/// One word after the name of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Arg {
+    Key(Bytes),
+    Other(Bytes),
+}
+
+/// How a reply is kept in a shape that cannot be taken for a pub/sub message: no list may begin with what a user has written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// The reply is no list, or begins with what no user writes.
+    Needless,
+    /// The argument in this place gets one in front of it that stands for nothing, and its reply is dropped.
+    AbsentAt(usize),
+    /// A script puts a list around the list.
+    Wrapped,
 }
 
 /// `GET`: a type of its own, because the hottest command has a way of its own.
@@ -59,6 +82,8 @@ pub(crate) struct Set {
     pub(crate) value: Bytes,
     pub(crate) expiry: Expiry,
     pub(crate) condition: Option<Condition>,
+    /// Whether the answer is the value that was there before.
+    pub(crate) returns_old: bool,
 }
 
 /// How long what is set will live.
@@ -70,6 +95,8 @@ pub(crate) enum Expiry {
     /// As long as what it replaces.
     Keep,
     In(Ttl),
+    /// At so many milliseconds after 1970.
+    At(i64),
 }
 
 /// When to set at all.
@@ -79,16 +106,6 @@ pub(crate) enum Condition {
     IfAbsent,
     /// `XX`.
     IfPresent,
-}
-
-/// One answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
-    Nil,
-    Ok,
-    Integer(i64),
-    Bytes(Bytes),
-    Many(Vec<Option<Bytes>>),
 }
 
 impl Get {
@@ -113,10 +130,11 @@ impl Command {
             Self::Delete { .. } => "DEL",
             Self::Exists { .. } => "EXISTS",
             Self::Expire { .. } => "PEXPIRE",
-            Self::Ttl { .. } => "TTL",
-            Self::IncrBy { .. } => "INCRBY",
+            Self::IncrBy { ttl: None, .. } => "INCRBY",
+            Self::IncrBy { ttl: Some(_), .. } => "EVAL",
             Self::HashSet { .. } => "HSET",
             Self::HashGet { .. } => "HGET",
+            Self::Call(call) => call.name,
         }
     }
 
@@ -127,12 +145,12 @@ impl Command {
             | Self::Set(Set { key, .. })
             | Self::Exists { key }
             | Self::Expire { key, .. }
-            | Self::Ttl { key }
             | Self::IncrBy { key, .. }
             | Self::HashSet { key, .. }
             | Self::HashGet { key, .. } => Some(key),
             Self::GetMany { keys } | Self::Delete { keys } => keys.first(),
             Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| key),
+            Self::Call(call) => call.keys().next(),
         }
     }
 
@@ -143,62 +161,80 @@ impl Command {
             Self::SetMany { pairs, .. } | Self::HashSet { fields: pairs, .. } => {
                 pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
             }
+            Self::Call(call) => call.args.iter().map(|arg| arg.bytes().len()).sum(),
             _ => 0,
         }
     }
 }
 
-impl Reply {
-    /// Reads a value that may be absent.
-    pub(crate) fn into_bytes(self) -> Result<Option<Bytes>> {
-        match self {
-            Self::Nil => Ok(None),
-            Self::Bytes(bytes) => Ok(Some(bytes)),
-            other => Err(other.unexpected("a value")),
+impl Call {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            args: Vec::with_capacity(4),
+            guard: Guard::Needless,
         }
     }
 
-    pub(crate) fn into_integer(self) -> Result<i64> {
+    pub(crate) fn key(mut self, key: Bytes) -> Self {
+        self.args.push(Arg::Key(key));
+        self
+    }
+
+    pub(crate) fn keys_of(mut self, keys: impl IntoIterator<Item = Bytes>) -> Self {
+        self.args.extend(keys.into_iter().map(Arg::Key));
+        self
+    }
+
+    pub(crate) fn arg(mut self, arg: impl Into<Bytes>) -> Self {
+        self.args.push(Arg::Other(arg.into()));
+        self
+    }
+
+    pub(crate) fn args<A: Into<Bytes>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(|arg| Arg::Other(arg.into())));
+        self
+    }
+
+    pub(crate) fn number(self, number: impl ToString) -> Self {
+        self.arg(number.to_string())
+    }
+
+    /// Adds a word if it is asked for.
+    pub(crate) fn flag(self, word: &'static str, is_asked_for: bool) -> Self {
+        if is_asked_for { self.arg(word) } else { self }
+    }
+
+    pub(crate) fn guarded(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// Returns the keys, as far as they are marked as such.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.args.iter().filter_map(|arg| match arg {
+            Arg::Key(key) => Some(key),
+            Arg::Other(_) => None,
+        })
+    }
+}
+
+impl From<Call> for Command {
+    fn from(call: Call) -> Self {
+        Self::Call(call)
+    }
+}
+
+impl Arg {
+    pub(crate) fn bytes(&self) -> &Bytes {
         match self {
-            Self::Integer(integer) => Ok(integer),
-            other => Err(other.unexpected("an integer")),
+            Self::Key(bytes) | Self::Other(bytes) => bytes,
         }
     }
 
-    /// Reads how many there are of something.
-    pub(crate) fn into_count(self) -> Result<u64> {
-        let integer = self.into_integer()?;
-        u64::try_from(integer).map_err(|_negative| Self::Integer(integer).unexpected("a count"))
-    }
-
-    /// Reads whether a conditional write was made.
-    pub(crate) fn into_done(self) -> Result<bool> {
+    pub(crate) fn into_bytes(self) -> Bytes {
         match self {
-            Self::Ok => Ok(true),
-            Self::Nil => Ok(false),
-            other => Err(other.unexpected("OK or nothing")),
+            Self::Key(bytes) | Self::Other(bytes) => bytes,
         }
-    }
-
-    pub(crate) fn into_many(self) -> Result<Vec<Option<Bytes>>> {
-        match self {
-            Self::Many(values) => Ok(values),
-            other => Err(other.unexpected("a list")),
-        }
-    }
-
-    /// Names the shapes, never the content.
-    fn unexpected(&self, expected: &str) -> Error {
-        let shape = match self {
-            Self::Nil => "nothing",
-            Self::Ok => "OK",
-            Self::Integer(_) => "an integer",
-            Self::Bytes(_) => "a value",
-            Self::Many(_) => "a list",
-        };
-        Error::new(
-            ErrorKind::Decode,
-            format!("the reply is {shape} where {expected} is expected"),
-        )
     }
 }

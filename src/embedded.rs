@@ -3,7 +3,13 @@
 //! It has no outages. What does not fit evicts what was used least recently; what is larger than the whole store is
 //! refused as a server without memory would.
 
+mod data;
+mod glob;
+mod hashes;
+mod keys;
 mod store;
+mod strings;
+mod words;
 
 use std::{
     fmt,
@@ -11,10 +17,14 @@ use std::{
     time::Instant,
 };
 
-use self::store::Store;
+use self::{
+    data::{Hash, pair_cost},
+    store::{Store, count, deadline},
+};
 use crate::{
-    command::{Command, Reply},
-    error::Result,
+    command::{Call, Command},
+    error::{Error, ErrorKind, Result},
+    reply::Reply,
 };
 
 /// One store, shared by everybody who holds the manager.
@@ -26,7 +36,7 @@ impl Embedded {
     }
 
     pub(crate) fn execute(&self, command: Command) -> Result<Reply> {
-        self.store().execute(command, Instant::now())
+        execute(&mut self.store(), command, Instant::now())
     }
 
     /// A panic while the lock was held would have left the store as consistent as any early return.
@@ -38,5 +48,121 @@ impl Embedded {
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}
+
+/// Answers a command; `now` is an argument, so that time can be tested.
+fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
+    match command {
+        Command::Get(get) => strings::get(store, &get.key, now),
+        Command::GetMany { keys } => Ok(strings::get_many(store, &keys, now)),
+        Command::Set(set) => strings::set(store, set, now),
+        Command::SetMany { pairs, ttl } => strings::set_many(store, pairs, ttl, now),
+        Command::IncrBy { key, by, ttl } => strings::incr_by(store, key, by, ttl, now),
+        Command::Delete { keys } => Ok(keys::delete(store, keys.iter(), now)),
+        Command::Exists { key } => Ok(Reply::Integer(store.live(&key, now).is_some().into())),
+        Command::Expire { key, ttl } => Ok(keys::expire(store, &key, deadline(now, ttl), now)),
+        Command::HashSet { key, fields } => {
+            store.check_fit(fields.iter().map(|(field, value)| pair_cost(field, value)).sum())?;
+            store.change(&key, now, |hash: &mut Hash| Ok(count(hash.set(fields))))
+        }
+        Command::HashGet { key, field } => {
+            let value = store.look(&key, now, |hash: &mut Hash| hash.get(&field))?;
+            Ok(value.flatten().map_or(Reply::Nil, Reply::Bytes))
+        }
+        Command::Call(call) => call_by_name(store, &call, now),
+    }
+}
+
+fn call_by_name(store: &mut Store, call: &Call, now: Instant) -> Result<Reply> {
+    let groups = [strings::call, keys::call, hashes::call];
+    let answer = groups.iter().find_map(|group| group(store, call, now));
+    answer.unwrap_or_else(|| {
+        let message = format!("the embedded backend does not know {}", call.name);
+        Err(Error::new(ErrorKind::Unsupported, message))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::data::OVERHEAD;
+    use super::*;
+    use crate::{
+        command::{Expiry, Get, Set},
+        ttl::Ttl,
+    };
+    use bytes::Bytes;
+
+    fn set(key: &str, value: &str, expiry: Expiry) -> Command {
+        Command::Set(Set {
+            key: key.to_owned().into(),
+            value: value.to_owned().into(),
+            expiry,
+            condition: None,
+            returns_old: false,
+        })
+    }
+
+    fn get(store: &mut Store, key: &str, now: Instant) -> Option<Bytes> {
+        let command = Command::Get(Get {
+            key: key.to_owned().into(),
+        });
+        execute(store, command, now).unwrap().into_bytes().unwrap()
+    }
+
+    #[test]
+    fn a_value_lives_exactly_as_long_as_it_was_given() {
+        let now = Instant::now();
+        let mut store = Store::new(1 << 20);
+        let half_a_second = Expiry::In(Ttl::from_millis(500).unwrap());
+        execute(&mut store, set("k", "v", half_a_second), now).unwrap();
+        assert!(get(&mut store, "k", now + Duration::from_millis(499)).is_some());
+        assert!(get(&mut store, "k", now + Duration::from_millis(500)).is_none());
+    }
+
+    #[test]
+    fn what_was_used_least_recently_goes_first() {
+        let now = Instant::now();
+        let mut store = Store::new(3 * (OVERHEAD + 2));
+        for key in ["a", "b", "c"] {
+            execute(&mut store, set(key, "1", Expiry::Never), now).unwrap();
+        }
+        assert!(get(&mut store, "a", now).is_some());
+        execute(&mut store, set("d", "1", Expiry::Never), now).unwrap();
+        assert!(get(&mut store, "a", now).is_some());
+        assert!(get(&mut store, "b", now).is_none());
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_is_written() {
+        let now = Instant::now();
+        let mut store = Store::new(100_000);
+        for n in 0..10_000 {
+            execute(
+                &mut store,
+                set(&format!("k{n}"), &"v".repeat(n % 300), Expiry::Never),
+                now,
+            )
+            .unwrap();
+            let fields = vec![(Bytes::from(format!("f{n}")), Bytes::from_static(b"v"))];
+            let hash = Command::HashSet {
+                key: format!("h{}", n % 7).into(),
+                fields,
+            };
+            execute(&mut store, hash, now).unwrap();
+            store.assert_accounted();
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_the_store_is_refused_and_evicts_nothing() {
+        let now = Instant::now();
+        let mut store = Store::new(1_000);
+        execute(&mut store, set("a", "1", Expiry::Never), now).unwrap();
+        let error = execute(&mut store, set("b", &"v".repeat(1_000), Expiry::Never), now).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfMemory);
+        assert!(get(&mut store, "a", now).is_some());
     }
 }

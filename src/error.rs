@@ -24,12 +24,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.is_unavailable());
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: Message,
     operation: Option<&'static str>,
     key_hash: Option<u32>,
+    /// Whether it is certain that nothing was executed.
+    is_unsent: bool,
 }
 
 /// The kinds of [`Error`].
@@ -66,7 +68,7 @@ pub enum ErrorKind {
     InvalidArgument,
     /// This server or this version of the crate cannot do it.
     Unsupported,
-    /// Any other error that the server replied.
+    /// Any other error that the server replied; [`server_code`](Error::server_code) tells which.
     Server,
 }
 
@@ -76,6 +78,23 @@ enum Message {
     Shared(Arc<str>),
 }
 
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Message {}
+
+impl Message {
+    fn text(&self) -> &str {
+        match self {
+            Self::Fixed(text) => text,
+            Self::Shared(text) => text,
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -83,6 +102,7 @@ impl Error {
             message: Message::Fixed(message.into()),
             operation: None,
             key_hash: None,
+            is_unsent: false,
         }
     }
 
@@ -93,11 +113,48 @@ impl Error {
             message: Message::Shared(Arc::clone(message)),
             operation: None,
             key_hash: None,
+            is_unsent: false,
         }
     }
 
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// Says that the command certainly was not executed, and may be tried again.
+    pub(crate) fn unsent(mut self) -> Self {
+        self.is_unsent = true;
+        self
+    }
+
+    /// Says in which place of a list it went wrong.
+    pub(crate) fn at(mut self, place: usize) -> Self {
+        if self.kind == ErrorKind::Decode {
+            self.message = Message::Fixed(format!("{} (at {place})", self.message()).into());
+        }
+        self
+    }
+
+    /// Makes an error of kind [`Decode`](ErrorKind::Decode), for your own [`FromReply`](crate::FromReply). Name types and positions in it, not values.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Error, FromReply, Reply, Result};
+    ///
+    /// #[derive(Debug)]
+    /// struct Even(i64);
+    ///
+    /// impl FromReply for Even {
+    ///     fn from_reply(reply: Reply) -> Result<Self> {
+    ///         let number = i64::from_reply(reply)?;
+    ///         if number % 2 == 0 { Ok(Self(number)) } else { Err(Error::decode("Even: the number is odd")) }
+    ///     }
+    /// }
+    /// assert_eq!(Even::from_reply(Reply::Integer(3)).unwrap_err().code(), "decode");
+    /// ```
+    pub fn decode(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Decode, message)
     }
 
     /// Says during which operation, and on which key, the error arose.
@@ -139,10 +196,41 @@ impl Error {
     /// assert_eq!(redis_manager::Ttl::from_secs(0).unwrap_err().message(), "a time to live of zero");
     /// ```
     pub fn message(&self) -> &str {
-        match &self.message {
-            Message::Fixed(text) => text,
-            Message::Shared(text) => text,
-        }
+        self.message.text()
+    }
+
+    /// Returns the code that the server's error began with, as `ERR` or `NOSCRIPT`, if the server replied one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Config, RedisManager};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = RedisManager::new(Config::from_url("memory://"))?;
+    /// redis.set("k", "text").await;
+    /// let error = redis.service().string().incr("k").await.unwrap_err();
+    /// assert_eq!((error.code(), error.server_code()), ("server", Some("ERR")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn server_code(&self) -> Option<&str> {
+        let code = self.message().split_whitespace().next()?;
+        let is_code = code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        (is_code && self.kind.is_told_by_the_server()).then_some(code)
+    }
+
+    /// Says whether the same call may be made again without running twice: it certainly was not executed, and the reason may
+    /// pass. A timeout is not retryable, nor is a connection that was lost while the command was under way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(!redis_manager::Ttl::from_secs(0).unwrap_err().is_retryable());
+    /// ```
+    pub fn is_retryable(&self) -> bool {
+        self.is_unsent && self.kind == ErrorKind::Unavailable
     }
 
     /// Says whether no answer could be had: Redis is disabled, unreachable, or too slow.
@@ -194,6 +282,19 @@ impl ErrorKind {
             Self::Unsupported => "unsupported",
             Self::Server => "server",
         }
+    }
+
+    fn is_told_by_the_server(self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable
+                | Self::Auth
+                | Self::WrongType
+                | Self::OutOfMemory
+                | Self::ReadOnly
+                | Self::Unsupported
+                | Self::Server
+        )
     }
 
     pub(crate) fn is_unavailable(self) -> bool {

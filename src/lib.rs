@@ -60,6 +60,7 @@ mod config;
 mod error;
 mod key;
 mod metrics;
+mod reply;
 mod ttl;
 mod value;
 
@@ -69,6 +70,11 @@ pub use global::redis_manager;
 pub use key::{IntoKeys, Key};
 pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest};
 pub use metrics::Metrics;
+pub use reply::{FromReply, Reply};
+pub use service::{
+    GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, Operation, RedisService, Request, SetCommand,
+    SetManyCommand, StringOperations,
+};
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;
 

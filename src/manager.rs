@@ -19,7 +19,7 @@ use crate::{
     config::{Config, Settings, Target},
     error::Result,
     metrics::Metrics,
-    service::Service,
+    service::{RedisService, Request},
     transport::call::Backend,
 };
 
@@ -52,7 +52,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct RedisManager {
-    service: Service,
+    service: RedisService,
     fallback: Fallback,
     built: SystemTime,
 }
@@ -129,7 +129,7 @@ impl RedisManager {
             }
         }
         Self {
-            service: Service::new(settings),
+            service: RedisService::with_settings(settings),
             fallback: Fallback::default(),
             built: SystemTime::now(),
         }
@@ -254,6 +254,32 @@ impl RedisManager {
 }
 
 impl RedisManager {
+    /// Returns the honest face: the same Redis, for code that must know what happened.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{ErrorKind, RedisManager};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let off = RedisManager::disabled("an example");
+    /// let error = off.service().string().incr("visits").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Disabled);
+    /// # }
+    /// ```
+    pub fn service(&self) -> &RedisService {
+        &self.service
+    }
+
+    /// Asks for what the honest face builds, and forgives; what would be refused is not even built.
+    async fn ask<'a, T: Send>(&'a self, neutral: T, build: impl FnOnce(&'a RedisService) -> Request<'a, T>) -> T {
+        match self.unless_refused(|| build(&self.service)) {
+            Some(request) => self.fallback.forgive(request.await, neutral),
+            None => neutral,
+        }
+    }
+
     /// Builds what is to be asked, unless nobody will be: then it costs nothing.
     fn unless_refused<T>(&self, build: impl FnOnce() -> T) -> Option<T> {
         (!self.service.road().refuses()).then(build)

@@ -13,10 +13,12 @@
 //! - [`connection`]: one connection, proven, never reconnecting;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
+//! - [`failure`]: what its errors mean, and the server's;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod call;
 mod connection;
+mod failure;
 mod gate;
 mod generation;
 mod guard;

@@ -1,6 +1,6 @@
 //! Time to live, in whole milliseconds, never zero.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::error::{Error, Result};
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 /// use redis_manager::Ttl;
 ///
 /// assert_eq!(Ttl::try_from(Duration::from_millis(500))?.as_millis(), 500);
@@ -26,7 +26,7 @@ pub struct Ttl(u64);
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime};
 /// use redis_manager::IntoTtl;
 ///
 /// assert_eq!(60.into_ttl()?, Duration::from_secs(60).into_ttl()?);
@@ -114,6 +114,17 @@ macro_rules! seconds {
 }
 
 seconds!(i32, i64, u32, u64, usize);
+
+/// Returns a time as Redis takes it: milliseconds after 1970.
+///
+/// # Errors
+///
+/// - The time is before 1970, or too far away.
+pub(crate) fn unix_millis(at: SystemTime) -> Result<i64> {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.map_err(|_earlier| Error::invalid("a time before 1970"))?;
+    i64::try_from(since.as_millis()).map_err(|_overflow| Error::invalid("a time that is too far away"))
+}
 
 #[cfg(test)]
 mod tests {

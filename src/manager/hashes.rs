@@ -42,8 +42,7 @@ impl RedisManager {
         key: impl Into<Key>,
         fields: impl IntoIterator<Item = (F, V)>,
     ) -> u64 {
-        let fields = fields.into_iter().map(|(field, value)| (field.into(), value.into()));
-        self.fallback.forgive(self.service.hset(key, fields).await, 0)
+        self.ask(0, |service| service.hash().hset(key, fields)).await
     }
 
     /// Returns the text of a field. One round trip.
@@ -59,6 +58,6 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn hget(&self, key: impl Into<Key>, field: impl Into<Value>) -> Option<String> {
-        self.fallback.forgive(self.service.hget(key, field).await, None)
+        self.ask(None, |service| service.hash().hget(key, field)).await
     }
 }

@@ -3,6 +3,7 @@
 use super::RedisManager;
 use crate::{
     key::{IntoKeys, Key},
+    service::KeyTtl,
     ttl::IntoTtl,
 };
 
@@ -25,10 +26,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn delete(&self, keys: impl IntoKeys) -> u64 {
-        let Some(keys) = self.unless_refused(|| keys.into_keys()) else {
-            return 0;
-        };
-        self.fallback.forgive(self.service.delete(keys).await, 0)
+        self.ask(0, |service| service.keys().delete(keys)).await
     }
 
     /// Says whether there is such a key. One round trip. `false` in an outage.
@@ -42,7 +40,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn exists(&self, key: impl Into<Key>) -> bool {
-        self.fallback.forgive(self.service.exists(key).await, false)
+        self.ask(0, |service| service.keys().exists(key.into())).await > 0
     }
 
     /// Lets a key expire after a time: whole seconds, or a [`Duration`](std::time::Duration) to the millisecond. One round trip.
@@ -63,7 +61,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn expire(&self, key: impl Into<Key>, ttl: impl IntoTtl) -> bool {
-        self.fallback.forgive(self.service.expire(key, ttl).await, false)
+        self.ask(false, |service| service.keys().expire(key, ttl)).await
     }
 
     /// Returns the remaining time to live in seconds, rounded as Redis rounds: -1 without expiry, -2 without key. One round trip.
@@ -83,6 +81,11 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn ttl(&self, key: impl Into<Key>) -> i64 {
-        self.fallback.forgive(self.service.ttl(key).await, -2)
+        match self.ask(KeyTtl::Missing, |service| service.keys().ttl(key)).await {
+            KeyTtl::Missing => -2,
+            KeyTtl::Persistent => -1,
+            // As the server rounds for `TTL`.
+            KeyTtl::Expires(left) => i64::try_from((left.as_millis() + 500) / 1000).unwrap_or(i64::MAX),
+        }
     }
 }

@@ -250,7 +250,7 @@ impl<'a> IntoFuture for SetRequest<'a> {
         } = self;
         Answer::to(manager, false, entry, move |entry| async move {
             let (key, value) = entry?;
-            manager.service.set(key, value, options?).await
+            manager.service.string().set(key, value).with_options(options).await
         })
     }
 }
@@ -332,7 +332,7 @@ impl<'a> IntoFuture for SetManyRequest<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { manager, pairs, ttl } = self;
         Answer::to(manager, false, pairs, move |pairs| async move {
-            manager.service.set_many(pairs, ttl?).await
+            manager.service.string().set_many(pairs).with_ttl(ttl?).await
         })
     }
 }
@@ -379,7 +379,7 @@ impl<'a> IntoFuture for IncrRequest<'a> {
         Answer::to(manager, None, key, move |key| async move {
             let by = if is_decrement { by.checked_neg() } else { Some(by) };
             let by = by.ok_or_else(|| Error::invalid("a step that overflows"))?;
-            manager.service.incr_by(key, by).await.map(Some)
+            manager.service.string().incr_by(key, by).await.map(Some)
         })
     }
 }

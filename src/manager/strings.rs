@@ -54,7 +54,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get(&self, key: impl Into<Key>) -> Option<String> {
-        self.fallback.forgive(self.service.get(key).await, None)
+        self.fallback.forgive(self.service.read(key, codec::text).await, None)
     }
 
     /// Returns the bytes at `key`, whatever they are. One round trip.
@@ -74,7 +74,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get_bytes(&self, key: impl Into<Key>) -> Option<Bytes> {
-        self.fallback.forgive(self.service.get_bytes(key).await, None)
+        self.fallback.forgive(self.service.read(key, Ok).await, None)
     }
 
     /// Looks up the text at `key` and tells a miss from an outage. One round trip.
@@ -95,7 +95,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn lookup(&self, key: impl Into<Key>) -> Lookup<String> {
-        match self.service.get(key).await {
+        match self.service.read(key, codec::text).await {
             Ok(Some(text)) => Lookup::Hit(text),
             Ok(None) => Lookup::Miss,
             Err(error) => Lookup::Unavailable(self.service.road().with_reason(error)),
@@ -165,7 +165,8 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Option<T> {
-        self.fallback.forgive(self.service.get_json(key).await, None)
+        self.fallback
+            .forgive(self.service.read(key, |json| codec::from_json(&json)).await, None)
     }
 
     /// Returns the texts at several keys, in their order, as many as there are keys. One round trip.
@@ -190,7 +191,7 @@ impl RedisManager {
             return none;
         };
         let text = |text| self.fallback.forgive(text, None);
-        let texts = self.service.get_many(keys).await;
+        let texts = self.service.read_many(keys).await;
         self.fallback
             .forgive(texts.map(|texts| texts.into_iter().map(text).collect()), none)
     }

@@ -6,17 +6,18 @@ use bytes::Bytes;
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
+    failure::{self, Failure},
     gate::Attempt,
     generation::{Generation, Permit},
     topology::Topology,
-    wire::{self, Failure},
 };
 use crate::{
-    command::{Command, Get, Reply},
+    command::{Command, Get},
     config::{Endpoint, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
     key::{self, Key, Prefix},
+    reply::Reply,
 };
 
 /// The one way to whoever answers.
@@ -150,6 +151,10 @@ impl Road {
         }
     }
 
+    pub(crate) fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
     /// Puts the reason into an error that says no more than that Redis is disabled.
     pub(crate) fn with_reason(&self, error: Error) -> Error {
         match &self.backend {
@@ -220,7 +225,7 @@ impl Road {
         if let Err(error) = &answer {
             span.record("otel.status_code", "ERROR");
             span.record("error.type", error.code());
-            if let Some(code) = wire::reply_code(error.message()) {
+            if let Some(code) = failure::reply_code(error.message()) {
                 span.record("db.response.status_code", code);
             }
         }
@@ -249,7 +254,8 @@ async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> 
             Err(match failure {
                 Failure::Replied(error) => error,
                 Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),
-                Failure::Broken(reason) | Failure::NotServing(reason) => Error::new(ErrorKind::Unavailable, reason),
+                Failure::Broken(reason) => Error::new(ErrorKind::Unavailable, reason),
+                Failure::NotServing(reason) => Error::new(ErrorKind::Unavailable, reason).unsent(),
             })
         }
     }

@@ -21,12 +21,16 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::wire::{self, Failure};
+use super::{
+    failure::{self, Failure},
+    wire,
+};
 use crate::{
     breaker::Severity,
-    command::{Command, Get, Reply},
+    command::{Command, Get},
     config::{Endpoint, Settings},
     error::ErrorKind,
+    reply::Reply,
 };
 
 /// A connection that was proven to answer. It never reconnects; dropping it closes it.
@@ -79,7 +83,7 @@ impl Connection {
         };
         match timeout(settings.connect_timeout, connected).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => return Err(Refusal::of(wire::classify(error))),
+            Ok(Ok(Err(error))) => return Err(Refusal::of(failure::classify(error))),
             // The runtime shuts down, and takes this future with it.
             Ok(Err(ended)) if ended.is_cancelled() => std::future::pending().await,
             Ok(Err(_)) => {

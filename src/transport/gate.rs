@@ -17,9 +17,9 @@ use tokio::{
 
 use super::{
     connection::Refusal,
+    failure::Failure,
     generation::{Generation, Permit},
     ledger::Ledger,
-    wire::Failure,
 };
 use crate::{
     breaker::{Breaker, Policy, Probe, Severity},
@@ -119,7 +119,7 @@ impl Gate {
     pub(super) fn decided(&self) -> Option<Result<Arc<Generation>>> {
         match &**self.state() {
             State::Up { generation, .. } => Some(Ok(Arc::clone(generation))),
-            State::Down { reason, .. } => Some(Err(Error::shared(ErrorKind::Unavailable, reason))),
+            State::Down { reason, .. } => Some(Err(Error::shared(ErrorKind::Unavailable, reason).unsent())),
             State::Starting | State::Ended => None,
         }
     }
@@ -130,7 +130,7 @@ impl Gate {
     ///
     /// - There is none, for this reason.
     pub(super) fn current(&self) -> Result<Arc<Generation>> {
-        let closed = || Err(Error::new(ErrorKind::Unavailable, "the connection was closed"));
+        let closed = || Err(Error::new(ErrorKind::Unavailable, "the connection was closed").unsent());
         self.decided().unwrap_or_else(closed)
     }
 

@@ -17,13 +17,14 @@ use tokio::{
 
 use super::{
     connection::{Connection, Refusal},
+    failure::Failure,
     places::Places,
-    wire::Failure,
 };
 use crate::{
-    command::{Command, Get, Reply},
+    command::{Command, Get},
     config::{Endpoint, Settings},
     error::{Error, ErrorKind},
+    reply::Reply,
 };
 
 /// One life of the connections of one link.
@@ -91,7 +92,7 @@ impl Generation {
     ///
     /// - The generation ended, or the deadline passed while as many calls as permitted were in flight.
     pub(super) async fn permit(self: Arc<Self>, within: Duration) -> Result<Permit, Error> {
-        let refused = |reason| Err(Error::new(ErrorKind::Unavailable, reason));
+        let refused = |reason| Err(Error::new(ErrorKind::Unavailable, reason).unsent());
         let mut left = within;
         if !self.places.try_take() {
             let asked = Instant::now();

@@ -1,9 +1,9 @@
 //! Reply shapes that fred would misread never reach it.
 //!
-//! fred takes any reply array of three to five elements whose first is `message`, `subscribe` or the like for a pub/sub
+//! fred takes any reply array of three or four elements whose first is `message`, `subscribe` or the like for a pub/sub
 //! message: it swallows the frame, and from then on every reply on that connection goes to the wrong caller. So no
-//! array's first element may be bytes that a user can write. The guard asks for one more key, in front, that does not
-//! exist, and drops its reply.
+//! array's first element may be bytes that a user can write. The guard asks for one more key, or field, in front, that does not
+//! exist, and drops its reply; or lets a script put a list around the list. Maps, sets and nested lists are safe in RESP3.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -14,15 +14,21 @@ use once_cell::sync::Lazy;
 static NONCE: Lazy<String> = Lazy::new(|| format!("{:016x}", RandomState::new().hash_one("absent")));
 
 /// Puts a key that does not exist before the others.
-///
-/// Its name begins with the first key's, so that access rules and prefixes which admit that one admit it too.
 pub(super) fn guarded_keys(keys: Vec<Bytes>) -> Vec<Bytes> {
-    let first = keys.first().map_or(&[][..], |key| &key[..]);
+    with_absent(keys, 0)
+}
+
+/// Puts a key, or a field, that does not exist in front of the one in that place.
+///
+/// Its name begins with that one's, so that access rules and prefixes which admit that one admit it too.
+pub(super) fn with_absent(mut words: Vec<Bytes>, place: usize) -> Vec<Bytes> {
+    let first = words.get(place).map_or(&[][..], |word| &word[..]);
     let mut absent = BytesMut::with_capacity(first.len() + 24);
     absent.put_slice(first);
     absent.put_slice(b"\0absent:");
     absent.put_slice(NONCE.as_bytes());
-    [absent.freeze()].into_iter().chain(keys).collect()
+    words.insert(place.min(words.len()), absent.freeze());
+    words
 }
 
 /// Drops the reply of the key that does not exist.

@@ -15,9 +15,9 @@ use tokio::{
 
 use super::{
     connection::{self, Refusal},
+    failure::Failure,
     gate::{Gate, STALL, State},
     generation::Generation,
-    wire::Failure,
 };
 use crate::config::Endpoint;
 

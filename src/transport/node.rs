@@ -10,12 +10,12 @@ use fred::clients::Client;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
+    failure::Failure,
     gate::{Attempt, Gate, State},
     generation::{Generation, Permit},
     house,
     ledger::Ledger,
     link::{Audience, Link},
-    wire::Failure,
 };
 use crate::{
     config::{Endpoint, Settings},
@@ -183,7 +183,7 @@ impl Node {
                 );
             });
             self.ledger.counters.refused.add(1);
-            return Err(Error::new(ErrorKind::Unavailable, "called outside a tokio runtime"));
+            return Err(Error::new(ErrorKind::Unavailable, "called outside a tokio runtime").unsent());
         };
         let own = self
             .links

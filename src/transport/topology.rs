@@ -5,10 +5,10 @@ use std::{pin::Pin, sync::Arc};
 use fred::clients::Client;
 
 use super::{
+    failure::Failure,
     gate::Attempt,
     generation::{Generation, Permit},
     node::{Condition, Node},
-    wire::Failure,
 };
 use crate::{
     config::{Endpoint, Settings},

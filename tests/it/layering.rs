@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 9] = [
     &["service"],
     &["transport"],
     &["embedded"],
-    &["command"],
+    &["command", "reply"],
     &["breaker", "codec", "config", "key", "metrics", "ttl", "value"],
     &["error"],
 ];

@@ -161,7 +161,7 @@ async fn every_call_is_named_as_redis_names_its_command() {
     assert_eq!(
         names,
         [
-            "SET", "SET", "GET", "GET", "GET", "GET", "MGET", "MSET", "EVAL", "EXISTS", "PEXPIRE", "TTL", "INCRBY",
+            "SET", "SET", "GET", "GET", "GET", "GET", "MGET", "MSET", "EVAL", "EXISTS", "PEXPIRE", "PTTL", "INCRBY",
             "INCRBY", "HSET", "HGET", "DEL"
         ]
     );

@@ -47,12 +47,12 @@ async fn two_expiries_are_refused(redis: &RedisManager) {
         |set| set.ttl(Duration::from_secs(60)).ex(60),
         |set| set.px(60_000).ttl(Duration::from_secs(60)),
     ];
-    assert_refused(redis, "more than one of ex, px, ttl and keep_ttl", &cases).await;
+    assert_refused(redis, "more than one of ex, px, ttl, expire_at and keep_ttl", &cases).await;
 }
 
 async fn the_same_expiry_twice_is_refused(redis: &RedisManager) {
     let cases: [Options; 2] = [|set| set.ex(60).ex(60), |set| set.keep_ttl().keep_ttl()];
-    assert_refused(redis, "more than one of ex, px, ttl and keep_ttl", &cases).await;
+    assert_refused(redis, "more than one of ex, px, ttl, expire_at and keep_ttl", &cases).await;
 }
 
 async fn keep_ttl_beside_an_expiry_is_refused(redis: &RedisManager) {
@@ -61,7 +61,7 @@ async fn keep_ttl_beside_an_expiry_is_refused(redis: &RedisManager) {
         |set| set.ex(60).keep_ttl(),
         |set| set.ttl(Duration::from_secs(60)).xx().keep_ttl(),
     ];
-    assert_refused(redis, "more than one of ex, px, ttl and keep_ttl", &cases).await;
+    assert_refused(redis, "more than one of ex, px, ttl, expire_at and keep_ttl", &cases).await;
 }
 
 async fn nx_beside_xx_is_refused(redis: &RedisManager) {
@@ -276,8 +276,8 @@ async fn each_call_is_one_command() {
             "mget:calls=1",
             "mset:calls=1",
             "pexpire:calls=1",
-            "set:calls=1",
-            "ttl:calls=1"
+            "pttl:calls=1",
+            "set:calls=1"
         ]
     );
 }
