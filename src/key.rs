@@ -1,6 +1,9 @@
 //! Keys, and the prefix that stands before each of them.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use bytes::Bytes;
 
@@ -77,8 +80,52 @@ impl Prefix {
         Ok([&self.0[..], &key.0[..]].concat().into())
     }
 
+    /// Returns the pattern that matches the same keys as the server knows them.
+    pub(crate) fn pattern(&self, pattern: &[u8]) -> Bytes {
+        let mut whole = Vec::with_capacity(self.0.len() + pattern.len());
+        for byte in &self.0 {
+            if b"*?[]^\\".contains(byte) {
+                whole.push(b'\\');
+            }
+            whole.push(*byte);
+        }
+        whole.extend_from_slice(pattern);
+        whole.into()
+    }
+
+    /// Returns a key of the server as the user knows it.
+    pub(crate) fn taken_off(&self, key: Bytes) -> Key {
+        if key.starts_with(&self.0) {
+            return Key(key.slice(self.0.len()..));
+        }
+        Key(key)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn keys(&self, keys: Vec<Key>) -> Result<Vec<Bytes>> {
         keys.into_iter().map(|key| self.key(key)).collect()
+    }
+}
+
+impl Key {
+    /// Returns the bytes, without the configured prefix.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the text, `None` if it is not UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+/// What is not UTF-8 is shown as `\u{FFFD}`.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 
@@ -198,6 +245,14 @@ mod tests {
     fn the_prefix_stands_before_every_key() {
         assert_eq!(Prefix::new("app:").key("k".into()).unwrap(), "app:k");
         assert_eq!(Prefix::default().key("k".into()).unwrap(), "k");
+    }
+
+    #[test]
+    fn a_pattern_means_the_prefix_as_it_stands() {
+        let prefix = Prefix::new("a*[b]:");
+        assert_eq!(prefix.pattern(b"user:*"), "a\\*\\[b\\]:user:*");
+        assert_eq!(prefix.taken_off("a*[b]:k".into()), "k".into());
+        assert_eq!(prefix.taken_off("other".into()), "other".into());
     }
 
     #[test]

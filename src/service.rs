@@ -1,8 +1,10 @@
 //! The honest face: every call says what happened.
 
+mod deletion;
 mod hashes;
 mod keys;
 mod request;
+mod scan;
 mod strings;
 
 use std::sync::Arc;
@@ -11,9 +13,11 @@ use bytes::Bytes;
 
 pub(crate) use self::strings::SetOptions;
 pub use self::{
+    deletion::{Deletion, StopHandle},
     hashes::HashOperations,
     keys::{KeyOperations, KeyTtl, KeyType},
     request::{Operation, Request},
+    scan::Scan,
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
 };
 use crate::{
