@@ -17,6 +17,8 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
+
 use self::{
     data::{Hash, pair_cost},
     store::{Store, count, deadline},
@@ -30,6 +32,13 @@ use crate::{
 /// One store, shared by everybody who holds the manager.
 pub(crate) struct Embedded(Mutex<Store>);
 
+/// The state of a key when it was watched.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    key: Bytes,
+    revision: Option<u64>,
+}
+
 impl Embedded {
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self(Mutex::new(Store::new(max_bytes)))
@@ -37,6 +46,27 @@ impl Embedded {
 
     pub(crate) fn execute(&self, command: Command) -> Result<Reply> {
         execute(&mut self.store(), command, Instant::now())
+    }
+
+    /// Notes the state of keys.
+    pub(crate) fn watch(&self, keys: Vec<Bytes>) -> Vec<Watched> {
+        let (mut store, now) = (self.store(), Instant::now());
+        let watched = keys.into_iter().map(|key| Watched {
+            revision: store.revision(&key, now),
+            key,
+        });
+        watched.collect()
+    }
+
+    /// Executes commands in one step; `None` if a watched key was changed since.
+    pub(crate) fn transact(&self, commands: Vec<Command>, watched: &[Watched]) -> Option<Vec<Result<Reply>>> {
+        let (mut store, now) = (self.store(), Instant::now());
+        let is_unchanged = |watched: &Watched| store.revision(&watched.key, now) == watched.revision;
+        if !watched.iter().all(is_unchanged) {
+            return None;
+        }
+        let commands = commands.into_iter();
+        Some(commands.map(|command| execute(&mut store, command, now)).collect())
     }
 
     /// A panic while the lock was held would have left the store as consistent as any early return.
@@ -61,7 +91,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
         Command::IncrBy { key, by, ttl } => strings::incr_by(store, key, by, ttl, now),
         Command::Delete { keys } => Ok(keys::delete(store, keys.iter(), now)),
         Command::Exists { key } => Ok(Reply::Integer(store.live(&key, now).is_some().into())),
-        Command::Expire { key, ttl } => Ok(keys::expire(store, &key, deadline(now, ttl), now)),
+        Command::Expire { key, ttl } => Ok(Reply::Integer(store.set_expiry(&key, deadline(now, ttl), now).into())),
         Command::HashSet { key, fields } => {
             store.check_fit(fields.iter().map(|(field, value)| pair_cost(field, value)).sum())?;
             store.change(&key, now, |hash: &mut Hash| Ok(count(hash.set(fields))))

@@ -155,7 +155,7 @@ impl RedisManager {
     pub async fn initialize(&self) -> bool {
         match &self.service.road().backend {
             Backend::Disabled(_) => false,
-            Backend::Embedded(_) => true,
+            Backend::Embedded(_) | Backend::Guest(_) => true,
             Backend::Server(topology) => topology.try_now().await,
         }
     }
@@ -195,7 +195,7 @@ impl RedisManager {
     pub fn is_enabled(&self) -> bool {
         match &self.service.road().backend {
             Backend::Disabled(_) => false,
-            Backend::Embedded(_) => true,
+            Backend::Embedded(_) | Backend::Guest(_) => true,
             Backend::Server(topology) => topology.is_usable(),
         }
     }
@@ -227,7 +227,7 @@ impl RedisManager {
     /// ```
     pub fn metrics(&self) -> Metrics {
         match &self.service.road().backend {
-            Backend::Disabled(_) | Backend::Embedded(_) => Metrics::default(),
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => Metrics::default(),
             Backend::Server(topology) => topology.metrics(),
         }
     }
@@ -247,7 +247,7 @@ impl RedisManager {
     /// ```
     pub fn client(&self) -> Option<fred::clients::Client> {
         match &self.service.road().backend {
-            Backend::Disabled(_) | Backend::Embedded(_) => None,
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
             Backend::Server(topology) => topology.client(),
         }
     }

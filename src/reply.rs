@@ -100,11 +100,6 @@ impl Reply {
         }
     }
 
-    /// Reads a list of values that may be absent.
-    pub(crate) fn into_many(self) -> Result<Vec<Option<Bytes>>> {
-        self.into_array()?.into_iter().map(Self::into_bytes).collect()
-    }
-
     /// Names the shapes, never the content.
     pub(crate) fn unexpected(&self, expected: &str) -> Error {
         if let Self::Error(error) = self {

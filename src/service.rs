@@ -3,9 +3,12 @@
 mod deletion;
 mod hashes;
 mod keys;
+mod pipeline;
 mod request;
 mod scan;
+mod scripts;
 mod strings;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -16,9 +19,12 @@ pub use self::{
     deletion::{Deletion, StopHandle},
     hashes::HashOperations,
     keys::{KeyOperations, KeyTtl, KeyType},
+    pipeline::{Asked, Batch, Pipeline, Reader},
     request::{Operation, Request},
     scan::Scan,
+    scripts::{Script, ScriptOperations},
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
+    transaction::{Transaction, Watch},
 };
 use crate::{
     codec,
@@ -26,7 +32,7 @@ use crate::{
     config::Settings,
     error::Result,
     key::{Key, Prefix},
-    transport::call::Road,
+    transport::{call::Road, guest::Guest},
 };
 
 /// Redis for code that must know: every operation returns a [`Result`].
@@ -65,7 +71,36 @@ impl RedisService {
         }
     }
 
-    pub(crate) fn road(&self) -> &Road {
+    /// Makes a service of a fred client that is already connected. Its life stays the caller's: this crate neither reconnects nor closes it, and has
+    /// no breaker before it. Every call has the client's own `default_command_timeout` as its deadline, or half a second.
+    ///
+    /// Transactions, watched keys and blocking commands open further connections with the client's configuration.
+    ///
+    /// # Errors
+    ///
+    /// - Kind `Unsupported`: the client does not speak RESP3, or is one for a cluster or for Sentinel. With such a client a value that looks
+    ///   like a message, or like a redirection, gives callers each other's replies.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fred::types::{Builder, RespVersion};
+    /// use redis_manager::RedisService;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let client = Builder::default_centralized().build().unwrap(); // RESP2
+    /// let error = RedisService::from_client(&client).unwrap_err();
+    /// assert!(error.to_string().contains("RESP3"));
+    /// # }
+    /// ```
+    pub fn from_client(client: &fred::clients::Client) -> Result<Self> {
+        Ok(Self {
+            road: Arc::new(Road::of_guest(Guest::new(client)?)),
+        })
+    }
+
+    pub(crate) fn road(&self) -> &Arc<Road> {
         &self.road
     }
 
@@ -82,6 +117,11 @@ impl RedisService {
     /// Hashes.
     pub fn hash(&self) -> HashOperations<'_> {
         HashOperations::new(self)
+    }
+
+    /// Lua scripts.
+    pub fn scripts(&self) -> ScriptOperations<'_> {
+        ScriptOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

@@ -9,23 +9,33 @@
 //! - [`link`]: the heartbeat, and one generation of connections after the other;
 //! - [`gate`]: may a call pass, and what became of those that did; holds the breaker;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
+//! - [`pipeline`]: many commands, one after the other without waiting for answers;
+//! - [`session`]: what one caller asks on a connection of its own;
+//! - [`blocking`]: commands that wait at the server;
+//! - [`private`]: such connections;
 //! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
+//! - [`guest`]: a client of the caller's;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`failure`]: what its errors mean, and the server's;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
+pub(crate) mod blocking;
 pub(crate) mod call;
 mod connection;
 mod failure;
 mod gate;
 mod generation;
 mod guard;
+pub(crate) mod guest;
 mod house;
 mod ledger;
 mod link;
 pub(crate) mod node;
+mod pipeline;
 mod places;
+mod private;
+pub(crate) mod session;
 pub(crate) mod topology;
 mod wire;

@@ -42,23 +42,16 @@ pub(super) fn delete<'a>(store: &mut Store, keys: impl Iterator<Item = &'a Bytes
     )
 }
 
-pub(super) fn expire(store: &mut Store, key: &Bytes, expires: Option<Instant>, now: Instant) -> Reply {
-    let entry = store.live(key, now);
-    let exists = entry.is_some();
-    if let Some(entry) = entry {
-        entry.expires = expires;
-    }
-    Reply::Integer(exists.into())
-}
-
 fn expire_at(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {
     let (key, millis) = (words.next()?, words.integer()?);
-    Ok(expire(store, key, at_unix_millis(now, millis), now))
+    let expires = at_unix_millis(now, millis);
+    Ok(Reply::Integer(store.set_expiry(key, expires, now).into()))
 }
 
 fn persist(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {
-    let expires = store.live(words.next()?, now).and_then(|entry| entry.expires.take());
-    Ok(Reply::Integer(expires.is_some().into()))
+    let key = words.next()?;
+    let expires = store.live(key, now).is_some_and(|entry| entry.expires.is_some());
+    Ok(Reply::Integer((expires && store.set_expiry(key, None, now)).into()))
 }
 
 fn pttl(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {

@@ -17,6 +17,7 @@ pub(super) struct Store {
     entries: LruCache<Bytes, Entry>,
     bytes: usize,
     max_bytes: usize,
+    revisions: u64,
 }
 
 pub(super) struct Entry {
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) expires: Option<Instant>,
     /// What the entry counts against the bound.
     cost: usize,
+    /// Differs from what it was whenever the entry may have changed.
+    revision: u64,
 }
 
 impl Store {
@@ -32,6 +35,7 @@ impl Store {
             entries: LruCache::unbounded(),
             bytes: 0,
             max_bytes,
+            revisions: 0,
         }
     }
 
@@ -89,6 +93,8 @@ impl Store {
         let outcome = change(collection);
         let (after, is_empty) = (collection.cost(), collection.is_empty());
         entry.cost = entry.cost + after - before;
+        self.revisions += 1;
+        entry.revision = self.revisions;
         self.bytes = self.bytes + after - before;
         if is_empty {
             self.take(key);
@@ -107,8 +113,32 @@ impl Store {
         self.take(&key);
         let cost = key.len() + data.cost() + OVERHEAD;
         self.bytes += cost;
-        self.entries.put(owned(&key), Entry { data, expires, cost });
+        self.revisions += 1;
+        let entry = Entry {
+            data,
+            expires,
+            cost,
+            revision: self.revisions,
+        };
+        self.entries.put(owned(&key), entry);
         self.evict();
+    }
+
+    /// Changes when a key expires, and says whether there is such a key.
+    pub(super) fn set_expiry(&mut self, key: &Bytes, expires: Option<Instant>, now: Instant) -> bool {
+        let revision = self.revisions + 1;
+        let Some(entry) = self.live(key, now) else {
+            return false;
+        };
+        entry.expires = expires;
+        entry.revision = revision;
+        self.revisions = revision;
+        true
+    }
+
+    /// Returns what differs whenever the data of a key may have changed.
+    pub(super) fn revision(&mut self, key: &Bytes, now: Instant) -> Option<u64> {
+        self.live(key, now).map(|entry| entry.revision)
     }
 
     /// Returns the keys that have not expired, in no particular order.

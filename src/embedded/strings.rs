@@ -144,9 +144,7 @@ fn getex(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply
     } else {
         return Ok(value);
     };
-    if let Some(entry) = store.live(key, now) {
-        entry.expires = expires;
-    }
+    store.set_expiry(key, expires, now);
     Ok(value)
 }
 

@@ -60,7 +60,7 @@ impl Health {
     pub(super) fn of(backend: &Backend, built: SystemTime) -> Self {
         let (state, reason, since) = match backend {
             Backend::Disabled(reason) => (HealthState::Disabled, Some(reason.to_string()), built),
-            Backend::Embedded(_) => (HealthState::Ready, None, built),
+            Backend::Embedded(_) | Backend::Guest(_) => (HealthState::Ready, None, built),
             Backend::Server(topology) => match topology.condition() {
                 Condition::Idle => (HealthState::Idle, None, built),
                 Condition::Connecting => (HealthState::Connecting, None, built),
@@ -71,6 +71,7 @@ impl Health {
         let server = match backend {
             Backend::Disabled(_) => "none".to_owned(),
             Backend::Embedded(_) => "memory".to_owned(),
+            Backend::Guest(_) => "client".to_owned(),
             Backend::Server(topology) => topology.server(),
         };
         Self {

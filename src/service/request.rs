@@ -151,7 +151,7 @@ macro_rules! group {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name<'a> {
-            pub(super) road: &'a $crate::transport::call::Road,
+            pub(super) road: &'a std::sync::Arc<$crate::transport::call::Road>,
         }
 
         impl<'a> $name<'a> {

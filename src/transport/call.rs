@@ -9,6 +9,7 @@ use super::{
     failure::{self, Failure},
     gate::Attempt,
     generation::{Generation, Permit},
+    guest::Guest,
     topology::Topology,
 };
 use crate::{
@@ -35,6 +36,8 @@ pub(crate) enum Backend {
     Disabled(Arc<str>),
     Embedded(Embedded),
     Server(Topology),
+    /// The caller's own client.
+    Guest(Guest),
 }
 
 /// What can be asked: any command; and a `GET`, which is sent in a way of its own.
@@ -123,6 +126,15 @@ impl Road {
         }
     }
 
+    /// Makes the road of a client that the caller has built.
+    pub(crate) fn of_guest(guest: Guest) -> Self {
+        Self {
+            backend: Backend::Guest(guest),
+            prefix: Prefix::default(),
+            origin: Origin::default(),
+        }
+    }
+
     /// Asks one question, and reads the answer. What refuses a call refuses it before the command is built.
     ///
     /// # Errors
@@ -159,7 +171,7 @@ impl Road {
     pub(crate) fn with_reason(&self, error: Error) -> Error {
         match &self.backend {
             Backend::Disabled(reason) => Error::shared(ErrorKind::Disabled, reason),
-            Backend::Embedded(_) | Backend::Server(_) => error,
+            Backend::Embedded(_) | Backend::Server(_) | Backend::Guest(_) => error,
         }
     }
 
@@ -168,11 +180,31 @@ impl Road {
         self.prefix.key(key).ok().as_deref().map(key::key_hash)
     }
 
+    /// Counts what came of a call on a connection of its caller's own.
+    pub(super) fn settle<T>(&self, permit: Option<&Permit>, answer: Result<T, Failure>) -> Result<T> {
+        let attempt = Attempt {
+            is_aside: true,
+            is_hurried: false,
+        };
+        match (&self.backend, permit) {
+            (Backend::Server(topology), Some(permit)) => settle(topology, permit, answer, attempt),
+            _ => answer.map_err(Failure::into_error),
+        }
+    }
+
+    /// Returns the embedded store, where that answers.
+    pub(super) fn embedded(&self) -> Result<&Embedded> {
+        match &self.backend {
+            Backend::Embedded(store) => Ok(store),
+            Backend::Disabled(_) | Backend::Server(_) | Backend::Guest(_) => Err(disabled()),
+        }
+    }
+
     /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.
     pub(crate) fn refuses(&self) -> bool {
         match &self.backend {
             Backend::Disabled(_) => true,
-            Backend::Embedded(_) => false,
+            Backend::Embedded(_) | Backend::Guest(_) => false,
             Backend::Server(topology) => topology.refuses(),
         }
     }
@@ -191,6 +223,12 @@ impl Road {
                     .execute(question.into())
                     .and_then(read)
                     .map_err(|error| context.explain(error))
+            }
+            Backend::Guest(guest) => {
+                let question = build()?;
+                let context = Context::of(&question);
+                let answer = Box::pin(guest.send(question.into())).await;
+                answer.and_then(read).map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
                 let permit = topology.admit().await?;
@@ -234,53 +272,58 @@ impl Road {
 }
 
 async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> Result<Reply> {
-    let is_large = question.is_large();
-    let answer = if permit.is_hurried() {
+    let attempt = Attempt {
+        is_aside: question.is_large(),
+        is_hurried: permit.is_hurried(),
+    };
+    let answer = if attempt.is_hurried {
         permit.send(question.into()).await
     } else {
         question.send(permit).await
     };
+    settle(topology, permit, answer, attempt)
+}
+
+/// Counts what came of a call, and says it in this crate's words.
+pub(super) fn settle<T>(
+    topology: &Topology,
+    permit: &Permit,
+    answer: Result<T, Failure>,
+    attempt: Attempt,
+) -> Result<T> {
     match answer {
         Ok(reply) => {
             topology.answered();
             Ok(reply)
         }
         Err(failure) => {
-            let attempt = Attempt {
-                is_large,
-                is_hurried: permit.is_hurried(),
-            };
             topology.failed(permit.generation(), &failure, attempt);
-            Err(match failure {
-                Failure::Replied(error) => error,
-                Failure::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),
-                Failure::Broken(reason) => Error::new(ErrorKind::Unavailable, reason),
-                Failure::NotServing(reason) => Error::new(ErrorKind::Unavailable, reason).unsent(),
-            })
+            Err(failure.into_error())
         }
     }
 }
 
 /// Without the reason: nearly every caller throws the error away, and sharing the reason's text would be most of what the call costs.
-fn disabled() -> Error {
+pub(super) fn disabled() -> Error {
     Error::new(ErrorKind::Disabled, "Redis is disabled")
 }
 
 /// What an error says of the command, once the command is gone.
-struct Context {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context {
     operation: &'static str,
     key_hash: Option<u32>,
 }
 
 impl Context {
-    fn of(question: &impl Question) -> Self {
+    pub(super) fn of(question: &impl Question) -> Self {
         Self {
             operation: question.name(),
             key_hash: question.key().map(|key| key::key_hash(key)),
         }
     }
 
-    fn explain(&self, error: Error) -> Error {
+    pub(super) fn explain(&self, error: Error) -> Error {
         error.during(self.operation, self.key_hash)
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     breaker::Severity,
     command::{Command, Get},
     config::{Endpoint, Settings},
-    error::ErrorKind,
+    error::{Error, ErrorKind},
     reply::Reply,
 };
 
@@ -60,7 +60,11 @@ impl Connection {
     ///
     /// Dropping the future closes the connection.
     pub(super) async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
-        let client = build(settings, endpoint)?;
+        Self::establish(build(settings, endpoint)?, settings.connect_timeout).await
+    }
+
+    /// The same with a client that is not connected yet.
+    pub(super) async fn establish(client: Client, within: Duration) -> Result<Self, Refusal> {
         let task = client.connect();
         let (ends, ended) = watch::channel(());
         // From here on, dropping this future aborts the task.
@@ -81,7 +85,7 @@ impl Connection {
                 ended = &mut outcome => ended.unwrap_or_else(Err),
             }
         };
-        match timeout(settings.connect_timeout, connected).await {
+        match timeout(within, connected).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(error))) => return Err(Refusal::of(failure::classify(error))),
             // The runtime shuts down, and takes this future with it.
@@ -93,7 +97,7 @@ impl Connection {
             }
             Err(_) => return Err(Refusal::of(Failure::Timeout)),
         }
-        let left = settings.connect_timeout.saturating_sub(began.elapsed());
+        let left = within.saturating_sub(began.elapsed());
         match connection.is_in_step(left).await {
             Ok(true) => Ok(connection),
             Ok(false) => Err(Refusal::passing("the server does not answer what it is asked")),
@@ -104,6 +108,15 @@ impl Connection {
     /// Sends a command and waits for its answer, no longer than that.
     pub(super) async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         wire::send(&self.within(within), command).await
+    }
+
+    /// Executes commands as one transaction, on a connection that nobody else uses; `None` if a watched key was changed.
+    pub(super) async fn transact(
+        &self,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
+        wire::transact(&self.within(within), commands).await
     }
 
     /// Sends a `GET`, with the whole deadline, which is the client's own.

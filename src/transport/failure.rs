@@ -17,6 +17,29 @@ pub(crate) enum Failure {
     Replied(Error),
 }
 
+impl Failure {
+    pub(super) fn lost() -> Self {
+        Self::Broken(LOST.to_owned())
+    }
+
+    /// Says it in this crate's words.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Replied(error) => error,
+            Self::Timeout => Error::new(ErrorKind::Timeout, "no answer before the deadline"),
+            Self::Broken(reason) => Error::new(ErrorKind::Unavailable, reason),
+            Self::NotServing(reason) => Error::new(ErrorKind::Unavailable, reason).unsent(),
+        }
+    }
+}
+
+const LOST: &str = "the connection was lost";
+
+/// Says that a command may have been executed, but its answer will not come.
+pub(super) fn lost_connection() -> Error {
+    Error::new(ErrorKind::Unavailable, LOST)
+}
+
 /// fred gives one kind to many causes, so that a server's reply is known by its code: the first word, in capitals.
 pub(super) fn classify(error: FredError) -> Failure {
     if *error.kind() == FredErrorKind::Timeout {

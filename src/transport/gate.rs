@@ -73,8 +73,8 @@ pub(super) enum State {
 /// Under which circumstances a call failed: not every time-out tells of the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    /// On the connection for large values.
-    pub(super) is_large: bool,
+    /// On another connection than the one for small values.
+    pub(super) is_aside: bool,
     /// With less than the whole deadline.
     pub(super) is_hurried: bool,
 }
@@ -152,16 +152,16 @@ impl Gate {
 
     /// Notes that a call on the present generation was not answered well.
     pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
-        let Attempt { is_large, is_hurried } = attempt;
+        let Attempt { is_aside, is_hurried } = attempt;
         match failure {
             Failure::Replied(_) => {}
             Failure::Timeout => {
-                if is_large || is_hurried || self.is_stalled() || !self.timed_out(generation) {
+                if is_aside || is_hurried || self.is_stalled() || !self.timed_out(generation) {
                     self.suspicion.notify_one();
                 }
             }
-            Failure::Broken(reason) if is_large => {
-                tracing::debug!(reason, "the connection for large values was lost");
+            Failure::Broken(reason) if is_aside => {
+                tracing::debug!(reason, "a connection beside the main one was lost");
                 self.suspicion.notify_one();
             }
             Failure::Broken(reason) | Failure::NotServing(reason) => self.close(generation, reason),

@@ -11,7 +11,7 @@ use std::{
 
 use fred::clients::Client;
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch},
     time::{sleep, timeout},
 };
 
@@ -19,6 +19,7 @@ use super::{
     connection::{Connection, Refusal},
     failure::Failure,
     places::Places,
+    private::{Private, Privates},
 };
 use crate::{
     command::{Command, Get},
@@ -37,6 +38,9 @@ pub(super) struct Generation {
     bulk: Mutex<Option<Bulk>>,
     /// How many more connections may be opened.
     budget: Arc<Semaphore>,
+    privates: Privates,
+    /// Bounds the commands of pipelines.
+    pipelined: Semaphore,
     /// Bounds what is in flight. Closed when the generation ends, which releases whoever waits.
     places: Places,
     ended: watch::Sender<bool>,
@@ -60,6 +64,9 @@ struct Bulk {
 /// permit within their deadline.
 const IN_FLIGHT: u32 = 1024;
 
+/// Commands of pipelines under way on one generation. More wait, each pipeline for all its places at once.
+const PIPELINED: usize = 2048;
+
 /// Values from this size on travel on a connection of their own.
 const LARGE: usize = 1024 * 1024;
 
@@ -80,6 +87,8 @@ impl Generation {
             endpoint: endpoint.clone(),
             main,
             bulk: Mutex::new(None),
+            privates: Privates::new(Arc::clone(budget)),
+            pipelined: Semaphore::new(PIPELINED),
             budget: Arc::clone(budget),
             places: Places::new(IN_FLIGHT),
             ended: watch::Sender::new(false),
@@ -105,6 +114,10 @@ impl Generation {
         Ok(Permit { generation: self, left })
     }
 
+    pub(super) fn privates(&self) -> &Privates {
+        &self.privates
+    }
+
     /// Sends a new token and says whether that very token came back.
     pub(super) async fn heartbeat(&self, within: Duration) -> Result<bool, Failure> {
         self.main.is_in_step(within).await
@@ -113,7 +126,9 @@ impl Generation {
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
     pub(super) fn end(&self) {
         self.places.close();
+        self.pipelined.close();
         self.main.close();
+        self.privates.close();
         if let Ok(mut bulk) = self.bulk.try_lock() {
             *bulk = None;
         }
@@ -228,6 +243,48 @@ impl Permit {
     /// Sends a `GET` with the whole deadline. The hottest command goes without a box, and with nothing around fred's future.
     pub(super) fn get(&self, get: Get) -> impl Future<Output = Result<Reply, Failure>> + Send {
         self.generation.main.get(get)
+    }
+
+    /// Waits for the places of a pipeline's commands, at most until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// - The generation ended, or the deadline passed.
+    pub(super) async fn room_for(&self, commands: u32) -> Result<SemaphorePermit<'_>, Error> {
+        let refused = |reason| Err(Error::new(ErrorKind::Unavailable, reason).unsent());
+        match timeout(self.left, self.generation.pipelined.acquire_many(commands)).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_closed)) => refused("the connection was lost"),
+            Err(_) => refused("too many commands are in flight"),
+        }
+    }
+
+    /// Sends a command of a pipeline: all on one connection, so that they arrive in their order.
+    pub(super) fn send_in_order(
+        &self,
+        command: Command,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
+        Box::pin(self.generation.main.send(command, self.left))
+    }
+
+    /// Takes a connection that nobody else uses.
+    ///
+    /// # Errors
+    ///
+    /// - As [`Privates::take`].
+    pub(super) async fn private(&self) -> Result<Private, Error> {
+        let Generation {
+            settings,
+            endpoint,
+            privates,
+            ..
+        } = &*self.generation;
+        Box::pin(privates.take(settings, endpoint, self.left)).await
+    }
+
+    /// Returns the deadline of every call.
+    pub(super) fn deadline(&self) -> Duration {
+        self.generation.settings.deadline
     }
 
     /// Says whether the call had to wait, and the server is given less than the whole deadline.

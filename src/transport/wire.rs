@@ -2,6 +2,7 @@
 
 mod calls;
 mod replies;
+mod words;
 
 use bytes::Bytes;
 use fred::{
@@ -11,26 +12,21 @@ use fred::{
     types::{Expiration, Key, Map, SetOptions, Value},
 };
 
+use futures_util::future::join_all;
+use tokio::join;
+
 use super::{
     failure::{Failure, classify},
     guard,
 };
 use crate::{
     command::{Command, Condition, Expiry, Get, Set},
+    error::Error,
     reply::Reply,
     ttl::Ttl,
 };
 
 type Sent<T> = Result<T, FredError>;
-
-/// `SET` for each pair, all in one step. `KEYS`: the keys; `ARGV`: the time to live in milliseconds, then the values.
-const SET_MANY: &str = "for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end return 1";
-
-/// `KEYS`: the counter; `ARGV`: the step, the time to live in milliseconds.
-const INCR_WITH_TTL: &str = "local is_new = redis.call('EXISTS', KEYS[1]) == 0 \
-     local count = redis.call('INCRBY', KEYS[1], ARGV[1]) \
-     if is_new then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
-     return count";
 
 pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Result<Reply, Failure> {
     exchange(client, command).await.map_err(classify)
@@ -50,13 +46,46 @@ pub(super) async fn ping(client: &WithOptions<Client>, token: String) -> Result<
     client.ping(Some(token)).await.map_err(classify)
 }
 
+/// Sends commands as one transaction: all are executed in one step, or none. Nothing else may use the connection meanwhile.
+///
+/// `None` if a watched key was changed. A first `PING` keeps the list of replies from beginning with what a user has written.
+pub(super) async fn transact(
+    client: &WithOptions<Client>,
+    commands: Vec<Command>,
+) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
+    let simple = |name| calls::custom(client, name, Vec::new());
+    let queued = commands.into_iter().map(|command| calls::queue(client, command));
+    let (begun, ping, queued, executed) = join!(
+        biased;
+        simple("MULTI"),
+        simple("PING"),
+        join_all(queued.map(Box::pin)),
+        simple("EXEC"),
+    );
+    begun.map_err(classify)?;
+    // A command that was refused when it was queued says more than the refusal of all.
+    let finishes: Vec<_> = queued.into_iter().collect::<Sent<_>>().map_err(classify)?;
+    ping.map_err(classify)?;
+    match executed.map_err(classify)? {
+        Reply::Nil => Ok(None),
+        Reply::Array(replies) => {
+            let replies = replies.into_iter().skip(1).zip(finishes);
+            let finish = |(reply, finish): (Reply, calls::Finish)| match reply {
+                Reply::Error(error) => Err(error),
+                reply => Ok(finish.apply(reply)),
+            };
+            Ok(Some(replies.map(finish).collect()))
+        }
+        other => Err(Failure::Replied(other.unexpected("the replies of a transaction"))),
+    }
+}
+
 async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
     match command {
         Command::Get(Get { key }) => client.get(Key::from(key)).await.map(replies::of_optional),
         Command::GetMany { keys } => get_many(client, keys).await,
         Command::Set(set) => set_one(client, set).await,
         Command::SetMany { pairs, ttl: None } => client.mset(map(pairs)).await.map(|()| Reply::Ok),
-        Command::SetMany { pairs, ttl: Some(ttl) } => set_many(client, pairs, ttl).await,
         Command::Delete { keys } => client.del(key_list(keys)).await.map(Reply::Integer),
         Command::Exists { key } => client.exists(Key::from(key)).await.map(Reply::Integer),
         Command::Expire { key, ttl } => client
@@ -64,20 +93,12 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
             .await
             .map(Reply::Integer),
         Command::IncrBy { key, by, ttl: None } => client.incr_by(Key::from(key), by).await.map(Reply::Integer),
-        Command::IncrBy {
-            key,
-            by,
-            ttl: Some(ttl),
-        } => {
-            let arguments = [by.to_string(), ttl.as_millis().to_string()].map(Bytes::from);
-            calls::eval(client, INCR_WITH_TTL, vec![key], arguments).await
-        }
         Command::HashSet { key, fields } => client.hset(Key::from(key), map(fields)).await.map(Reply::Integer),
         Command::HashGet { key, field } => client
             .hget(Key::from(key), Key::from(field))
             .await
             .map(replies::of_optional),
-        Command::Call(call) => calls::send(client, call).await,
+        other => calls::send(client, other).await,
     }
 }
 
@@ -106,14 +127,6 @@ async fn set_one(client: &WithOptions<Client>, set: Set) -> Sent<Reply> {
         Some(_ok) if !set.returns_old => Reply::Ok,
         old => replies::of_optional(old),
     })
-}
-
-async fn set_many(client: &WithOptions<Client>, pairs: Vec<(Bytes, Bytes)>, ttl: Ttl) -> Sent<Reply> {
-    let (keys, values): (Vec<Bytes>, Vec<Bytes>) = pairs.into_iter().unzip();
-    let arguments = [ttl.as_millis().to_string().into()].into_iter().chain(values);
-    calls::eval(client, SET_MANY, keys, arguments)
-        .await
-        .map(|_one| Reply::Ok)
 }
 
 fn key_list(keys: Vec<Bytes>) -> Vec<Key> {

@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 9] = [
 
 /// Who may name what comes from outside.
 const OUTSIDE: [(&str, &[&str]); 3] = [
-    ("fred", &["transport", "manager.rs"]),
+    ("fred", &["transport", "manager.rs", "service.rs"]),
     ("serde_json", &["codec.rs"]),
     ("tokio", &["transport", "manager"]),
 ];
@@ -260,11 +260,21 @@ fn few_rooms_name_the_outside() {
 }
 
 #[test]
-fn the_manager_names_the_client_library_in_its_hatch_only() {
+fn the_faces_name_the_client_library_in_their_hatches_only() {
     let rooms = rooms();
-    let manager = rooms.iter().find(|room| room.file == "manager.rs").unwrap();
-    let lines: Vec<_> = manager.code.lines().filter(|line| line.contains("fred")).collect();
-    assert_eq!(lines, ["    pub fn client(&self) -> Option<fred::clients::Client> {"]);
+    let naming = |file: &str| {
+        let room = rooms.iter().find(|room| room.file == file).unwrap();
+        let lines = room.code.lines().filter(|line| line.contains("fred"));
+        lines.map(str::trim).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        naming("manager.rs"),
+        ["pub fn client(&self) -> Option<fred::clients::Client> {"]
+    );
+    assert_eq!(
+        naming("service.rs"),
+        ["pub fn from_client(client: &fred::clients::Client) -> Result<Self> {"]
+    );
 }
 
 #[test]

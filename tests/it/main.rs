@@ -10,11 +10,16 @@
 
 mod support;
 
+#[macro_use]
 mod face;
+
+mod batches;
+mod guest;
 mod hostile;
 mod layering;
 mod lifecycle;
 mod outage;
+mod scripts;
 mod secrets;
 mod servers;
 mod spans;

@@ -14,33 +14,20 @@ use fred::{
     types::{CustomCommand, Key, Value},
 };
 
-use super::{Sent, replies};
-use crate::{
-    command::{Arg, Call, Guard},
-    reply::Reply,
-    transport::guard,
-};
+pub(super) use super::words::Finish;
+use super::{Sent, replies, words::Words};
+use crate::{command::Command, reply::Reply};
 
-/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command.
-const WRAPPED: &str = "return {redis.call(unpack(ARGV))}";
+/// Sends any command.
+pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
+    let Words { name, words, finish } = Words::of(command);
+    plain(client, name, words).await.map(|reply| finish.apply(reply))
+}
 
-pub(super) async fn send(client: &WithOptions<Client>, call: Call) -> Sent<Reply> {
-    match call.guard {
-        Guard::Needless => plain(client, call.name, words(call)).await,
-        Guard::AbsentAt(place) => {
-            let name = call.name;
-            let words = guard::with_absent(words(call), place);
-            let reply = plain(client, name, words).await?;
-            Ok(match reply {
-                Reply::Array(replies) => Reply::Array(guard::unguarded(replies)),
-                other => other,
-            })
-        }
-        Guard::Wrapped => Ok(match wrapped(client, call).await? {
-            Reply::Array(mut replies) if replies.len() == 1 => replies.remove(0),
-            other => other,
-        }),
-    }
+/// Sends a command of a transaction: it is queued, and its reply comes with the others'.
+pub(super) async fn queue(client: &WithOptions<Client>, command: Command) -> Sent<Finish> {
+    let Words { name, words, finish } = Words::of(command);
+    custom(client, name, words).await.map(|_queued| finish)
 }
 
 /// Sends a command as it is, and keeps errors inside its reply in their places.
@@ -56,31 +43,12 @@ pub(super) async fn custom(client: &WithOptions<Client>, name: &'static str, wor
     let command = CustomCommand::new_static(name, None, false);
     match client.custom_raw::<Value>(command, words).await? {
         Frame::SimpleError { data, .. } => Err(FredError::new(FredErrorKind::Unknown, data.to_string())),
+        Frame::BlobError { data, .. } => {
+            let text = String::from_utf8_lossy(&data).into_owned();
+            Err(FredError::new(FredErrorKind::Unknown, text))
+        }
         frame => Ok(replies::of_frame(frame)),
     }
-}
-
-/// Runs a script.
-pub(super) async fn eval(
-    client: &WithOptions<Client>,
-    script: &'static str,
-    keys: Vec<Bytes>,
-    arguments: impl IntoIterator<Item = Bytes>,
-) -> Sent<Reply> {
-    let mut words = vec![Bytes::from_static(script.as_bytes()), keys.len().to_string().into()];
-    words.extend(keys);
-    words.extend(arguments);
-    custom(client, "EVAL", words).await
-}
-
-fn words(call: Call) -> Vec<Bytes> {
-    call.args.into_iter().map(Arg::into_bytes).collect()
-}
-
-async fn wrapped(client: &WithOptions<Client>, call: Call) -> Sent<Reply> {
-    let keys = call.keys().cloned().collect();
-    let name = Bytes::from_static(call.name.as_bytes());
-    eval(client, WRAPPED, keys, [name].into_iter().chain(words(call))).await
 }
 
 async fn plain(client: &WithOptions<Client>, name: &'static str, words: Vec<Bytes>) -> Sent<Reply> {
@@ -112,20 +80,20 @@ async fn plain(client: &WithOptions<Client>, name: &'static str, words: Vec<Byte
     Ok(replies::of_value(value))
 }
 
-type Words = std::vec::IntoIter<Bytes>;
+type Rest = std::vec::IntoIter<Bytes>;
 
-fn name_of(words: &mut Words) -> Key {
+fn name_of(words: &mut Rest) -> Key {
     words.next().unwrap_or_default().into()
 }
 
-fn value_of(words: &mut Words) -> Value {
+fn value_of(words: &mut Rest) -> Value {
     Value::Bytes(words.next().unwrap_or_default())
 }
 
-fn names(words: &mut Words) -> Vec<Key> {
+fn names(words: &mut Rest) -> Vec<Key> {
     words.map(Key::from).collect()
 }
 
-fn values(words: &mut Words) -> Vec<Value> {
+fn values(words: &mut Rest) -> Vec<Value> {
     words.map(Value::Bytes).collect()
 }

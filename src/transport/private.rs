@@ -1,0 +1,164 @@
+//! Connections that one caller has for itself: for transactions, for watching keys, and for commands that block.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{connection::Connection, failure::Failure};
+use crate::{
+    command::Command,
+    config::{Endpoint, Settings},
+    error::{Error, ErrorKind},
+    reply::Reply,
+};
+
+/// The private connections of one generation that nobody uses at the moment.
+#[derive(Debug)]
+pub(super) struct Privates {
+    idle: Mutex<Vec<Private>>,
+    /// How many more connections may be opened.
+    budget: Arc<Semaphore>,
+    returned: Notify,
+}
+
+/// One connection of one caller.
+#[derive(Debug)]
+pub(super) struct Private {
+    connection: Connection,
+    /// Whether the server permits `MULTI` was found out.
+    is_tried: bool,
+    /// The server's number for it, once it was asked.
+    pub(super) id: Option<i64>,
+    _budget: Option<OwnedSemaphorePermit>,
+}
+
+/// So many wait to be used again; more are closed.
+const IDLE: usize = 4;
+
+impl Privates {
+    pub(super) fn new(budget: Arc<Semaphore>) -> Self {
+        Self {
+            idle: Mutex::default(),
+            budget,
+            returned: Notify::new(),
+        }
+    }
+
+    /// Takes an idle connection, opens one, or waits for one to be returned.
+    ///
+    /// # Errors
+    ///
+    /// - All connections that the configuration permits are in use, and none was returned within this time.
+    /// - A new one cannot be opened.
+    pub(super) async fn take(
+        &self,
+        settings: &Settings,
+        endpoint: &Endpoint,
+        within: Duration,
+    ) -> Result<Private, Error> {
+        let asked = Instant::now();
+        loop {
+            let returned = self.returned.notified();
+            if let Some(private) = self.pop() {
+                return Ok(private);
+            }
+            if let Some(budget) = self.budget() {
+                let opened = Connection::open(settings, endpoint).await;
+                let connection =
+                    opened.map_err(|refusal| Error::new(ErrorKind::Unavailable, refusal.reason).unsent())?;
+                return Ok(Private {
+                    connection,
+                    is_tried: false,
+                    id: None,
+                    _budget: Some(budget),
+                });
+            }
+            let left = within.saturating_sub(asked.elapsed());
+            if timeout(left, returned).await.is_err() {
+                let message = "all connections that REDIS_MAX_CONNECTIONS permits are in use";
+                return Err(Error::new(ErrorKind::Unavailable, message).unsent());
+            }
+        }
+    }
+
+    /// Gives a connection back on which nothing is under way.
+    pub(super) fn give_back(&self, private: Private) {
+        let mut idle = self.idle();
+        if idle.len() < IDLE && !private.connection.is_closed() {
+            idle.push(private);
+        }
+        drop(idle);
+        self.returned.notify_one();
+    }
+
+    /// Notes that a connection was closed instead of given back.
+    pub(super) fn lost(&self) {
+        self.returned.notify_one();
+    }
+
+    /// Closes the idle ones.
+    pub(super) fn close(&self) {
+        self.idle().clear();
+    }
+
+    /// The last connection is kept for a runtime that has none.
+    fn budget(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)
+    }
+
+    fn pop(&self) -> Option<Private> {
+        let mut idle = self.idle();
+        while let Some(private) = idle.pop() {
+            // It may have been opened in a runtime that is gone.
+            if !private.connection.is_closed() {
+                return Some(private);
+            }
+        }
+        None
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Private>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Private {
+    /// One beside a client of the caller's, which has no pool.
+    pub(super) fn of_guest(connection: Connection) -> Self {
+        Self {
+            connection,
+            is_tried: false,
+            id: None,
+            _budget: None,
+        }
+    }
+
+    pub(super) async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        self.connection.send(command, within).await
+    }
+
+    /// Finds out whether the server permits transactions, unless that is known: one that refuses `MULTI` would execute the commands one
+    /// by one.
+    pub(super) async fn try_transaction(&mut self, within: Duration) -> Result<(), Failure> {
+        if !self.is_tried {
+            self.connection.transact(Vec::new(), within).await?;
+            self.is_tried = true;
+        }
+        Ok(())
+    }
+
+    /// Executes commands as one transaction; `None` if a watched key was changed.
+    pub(super) async fn transact(
+        &self,
+        commands: Vec<Command>,
+        within: Duration,
+    ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
+        self.connection.transact(commands, within).await
+    }
+}

@@ -1,0 +1,199 @@
+//! Commands in the words of the server, and what is to be made of its replies.
+
+use bytes::Bytes;
+
+use crate::{
+    command::{Arg, Call, Command, Condition, Expiry, Get, Guard, Set},
+    reply::Reply,
+    transport::guard,
+};
+
+/// A command as the server reads it.
+pub(super) struct Words {
+    pub(super) name: &'static str,
+    pub(super) words: Vec<Bytes>,
+    /// What is to be made of the reply.
+    pub(super) finish: Finish,
+}
+
+/// What the guard put around a reply, and is to be taken off again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    Nothing,
+    DropFirst,
+    Unwrap,
+    /// The script's number means `OK`.
+    Done,
+}
+
+/// `SET` for each pair, all in one step. `KEYS`: the keys; `ARGV`: the time to live in milliseconds, then the values.
+const SET_MANY: &str = "for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'PX', ARGV[1]) end return 1";
+
+/// `KEYS`: the counter; `ARGV`: the step, the time to live in milliseconds.
+const INCR_WITH_TTL: &str = "local is_new = redis.call('EXISTS', KEYS[1]) == 0 \
+     local count = redis.call('INCRBY', KEYS[1], ARGV[1]) \
+     if is_new then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
+     return count";
+
+/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command.
+const WRAPPED: &str = "return {redis.call(unpack(ARGV))}";
+
+impl Words {
+    pub(super) fn of(command: Command) -> Self {
+        let name = command.name();
+        let plain = |words| Self {
+            name,
+            words,
+            finish: Finish::Nothing,
+        };
+        match command {
+            Command::Get(Get { key }) | Command::Exists { key } => plain(vec![key]),
+            Command::GetMany { keys } => Self {
+                finish: Finish::DropFirst,
+                ..plain(guard::with_absent(keys, 0))
+            },
+            Command::Set(set) => plain(of_set(set)),
+            Command::SetMany { pairs, ttl: None } => plain(flat(pairs).collect()),
+            Command::SetMany { pairs, ttl: Some(ttl) } => {
+                let (keys, values): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+                let arguments = [number(ttl.as_millis())].into_iter().chain(values);
+                Self {
+                    finish: Finish::Done,
+                    ..plain(of_script(SET_MANY, keys, arguments))
+                }
+            }
+            Command::Delete { keys } => plain(keys),
+            Command::Expire { key, ttl } => plain(vec![key, number(ttl.as_millis())]),
+            Command::IncrBy { key, by, ttl: None } => plain(vec![key, number(by)]),
+            Command::IncrBy {
+                key,
+                by,
+                ttl: Some(ttl),
+            } => plain(of_script(
+                INCR_WITH_TTL,
+                vec![key],
+                [number(by), number(ttl.as_millis())],
+            )),
+            Command::HashSet { key, fields } => plain([key].into_iter().chain(flat(fields)).collect()),
+            Command::HashGet { key, field } => plain(vec![key, field]),
+            Command::Call(call) => Self::of_call(call),
+        }
+    }
+
+    fn of_call(call: Call) -> Self {
+        let Call { name, guard, .. } = call;
+        let keys = match guard {
+            Guard::Wrapped => call.keys().cloned().collect(),
+            Guard::Needless | Guard::AbsentAt(_) => Vec::new(),
+        };
+        let words = call.args.into_iter().map(Arg::into_bytes);
+        match guard {
+            Guard::Needless => Self {
+                name,
+                words: words.collect(),
+                finish: Finish::Nothing,
+            },
+            Guard::AbsentAt(place) => Self {
+                name,
+                words: guard::with_absent(words.collect(), place),
+                finish: Finish::DropFirst,
+            },
+            Guard::Wrapped => {
+                let command = name.split(' ').map(|word| Bytes::from_static(word.as_bytes()));
+                Self {
+                    name: "EVAL",
+                    words: of_script(WRAPPED, keys, command.chain(words)),
+                    finish: Finish::Unwrap,
+                }
+            }
+        }
+    }
+}
+
+impl Finish {
+    pub(super) fn apply(self, reply: Reply) -> Reply {
+        match (self, reply) {
+            (Self::DropFirst, Reply::Array(replies)) => Reply::Array(guard::unguarded(replies)),
+            (Self::Unwrap, Reply::Array(mut replies)) => replies.pop().unwrap_or(Reply::Nil),
+            (Self::Done, Reply::Integer(_)) => Reply::Ok,
+            (_, reply) => reply,
+        }
+    }
+}
+
+fn of_set(set: Set) -> Vec<Bytes> {
+    let mut words = vec![set.key, set.value];
+    match set.expiry {
+        Expiry::Never => {}
+        Expiry::Keep => words.push("KEEPTTL".into()),
+        Expiry::In(ttl) => words.extend(["PX".into(), number(ttl.as_millis())]),
+        Expiry::At(millis) => words.extend(["PXAT".into(), number(millis)]),
+    }
+    words.extend(set.condition.map(|condition| {
+        Bytes::from_static(match condition {
+            Condition::IfAbsent => b"NX",
+            Condition::IfPresent => b"XX",
+        })
+    }));
+    words.extend(set.returns_old.then_some(Bytes::from_static(b"GET")));
+    words
+}
+
+fn of_script(script: &'static str, keys: Vec<Bytes>, arguments: impl IntoIterator<Item = Bytes>) -> Vec<Bytes> {
+    let mut words = vec![Bytes::from_static(script.as_bytes()), number(keys.len())];
+    words.extend(keys);
+    words.extend(arguments);
+    words
+}
+
+fn flat(pairs: Vec<(Bytes, Bytes)>) -> impl Iterator<Item = Bytes> {
+    pairs.into_iter().flat_map(|(name, value)| [name, value])
+}
+
+fn number(number: impl ToString) -> Bytes {
+    number.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(words: &Words) -> String {
+        let words = words.words.iter().map(|word| String::from_utf8_lossy(word));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_list_that_users_write_is_wrapped_with_its_keys_named() {
+        let call = Call::new("LRANGE").key("app:l".into()).number(0).number(-1);
+        let words = Words::of(call.guarded(Guard::Wrapped).into());
+        assert_eq!(words.name, "EVAL");
+        assert_eq!(text(&words), format!("{WRAPPED} 1 app:l LRANGE app:l 0 -1"));
+        assert_eq!(
+            words.finish.apply(Reply::Array(vec![Reply::Array(vec![])])),
+            Reply::Array(vec![])
+        );
+    }
+
+    #[test]
+    fn an_absent_field_stands_before_the_first() {
+        let call = Call::new("HMGET").key("h".into()).args(["f", "g"]);
+        let words = Words::of(call.guarded(Guard::AbsentAt(1)).into());
+        assert_eq!((words.words.len(), &words.words[0][..]), (4, &b"h"[..]));
+        assert!(words.words[1].starts_with(b"f\0absent:"));
+        let reply = Reply::Array(vec![Reply::Nil, Reply::Integer(1)]);
+        assert_eq!(words.finish.apply(reply), Reply::Array(vec![Reply::Integer(1)]));
+    }
+
+    #[test]
+    fn a_set_has_its_options_in_the_servers_order() {
+        let set = Set {
+            key: "k".into(),
+            value: "v".into(),
+            expiry: Expiry::At(5),
+            condition: Some(Condition::IfAbsent),
+            returns_old: true,
+        };
+        assert_eq!(text(&Words::of(Command::Set(set))), "k v PXAT 5 NX GET");
+    }
+}
