@@ -19,6 +19,7 @@ mod hostile;
 mod layering;
 mod lifecycle;
 mod outage;
+mod scans;
 mod scripts;
 mod secrets;
 mod servers;
