@@ -1,6 +1,7 @@
 //! The honest face: every call says what happened.
 
 mod hashes;
+mod json_module;
 mod keys;
 mod request;
 mod strings;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 pub(crate) use self::strings::SetOptions;
 pub use self::{
     hashes::HashOperations,
+    json_module::{JsonModuleOperations, JsonSetCommand, JsonType},
     keys::{KeyOperations, KeyTtl, KeyType},
     request::{Operation, Request},
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
@@ -78,6 +80,11 @@ impl RedisService {
     /// Hashes.
     pub fn hash(&self) -> HashOperations<'_> {
         HashOperations::new(self)
+    }
+
+    /// JSON documents by path, on a server with the RedisJSON module.
+    pub fn json_module(&self) -> JsonModuleOperations<'_> {
+        JsonModuleOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

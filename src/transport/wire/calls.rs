@@ -18,7 +18,7 @@ use super::{Sent, replies};
 use crate::{
     command::{Arg, Call, Guard},
     reply::Reply,
-    transport::guard,
+    transport::{failure, guard},
 };
 
 /// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command.
@@ -55,7 +55,10 @@ pub(super) async fn custom(client: &WithOptions<Client>, name: &'static str, wor
         .collect();
     let command = CustomCommand::new_static(name, None, false);
     match client.custom_raw::<Value>(command, words).await? {
-        Frame::SimpleError { data, .. } => Err(FredError::new(FredErrorKind::Unknown, data.to_string())),
+        Frame::SimpleError { data, .. } => Err(FredError::new(
+            FredErrorKind::Unknown,
+            failure::coded(&data).into_owned(),
+        )),
         frame => Ok(replies::of_frame(frame)),
     }
 }
