@@ -5,6 +5,7 @@ Prints its port, and ends when its standard input does, that is with the test, h
 fakeredis speaks RESP3 itself: `HELLO 3`, PING with a token and the shapes of RESP3 replies are its own, as is all it knows of JSON. Put right here is
 only where its answers are not those of RedisJSON (its documentation, and its source redis_json/src/commands.rs), which the crate is written for:
 
+- The crate's client sends `HELLO` as an inline command, as one does by hand. fakeredis takes commands only as lists.
 - After an error fakeredis closes the connection. A Redis server does not.
 - JSON.GET and JSON.MGET with a path that begins with `$` reply a list of the matches; fakeredis leaves the list out where there is one match, in
   JSON.GET if that is an array, in JSON.MGET always. Of a missing key JSON.MGET replies nothing; fakeredis an empty list.
@@ -37,22 +38,30 @@ class Handler(_tcp_server.TCPFakeRequestHandler):
             try:
                 return read(*args, **kwargs)
             except RedisError as error:
-                return Refusal(error)
+                return refusal(error)
 
         self.current_client.read_response = read_or_error
+        self.rfile.readline = self.read_first
 
-
-class Refusal(SimpleError):
-    """An error on its way out. Its prefix is fakeredis' own, but for the one that has none."""
-
-    def __init__(self, error):
-        text = str(error)
-        if text != WRONG_TYPE:
-            text = f"{_tcp_server._get_exception_prefix(error)} {text}"
-        super().__init__(text)
+    def read_first(self):
+        """Reads the first line of the connection. If that is a command by itself, it is passed on as a list."""
+        self.first = getattr(self, "first", b"") + type(self.rfile).readline(self.rfile)
+        if not self.first.endswith(b"\n"):
+            return b""
+        del self.rfile.readline
+        if self.first.startswith(b"*"):
+            return self.first
+        words = self.first.split()
+        return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
 
 
 WRONG_TYPE = "Existing key has wrong Redis type"
+
+
+def refusal(error):
+    """An error on its way out, with fakeredis' own code, but for the one that has none."""
+    text = str(error)
+    return SimpleError(text if text == WRONG_TYPE else f"{_tcp_server._get_exception_prefix(error)} {text}")
 
 
 def is_document(value):

@@ -12,6 +12,7 @@ mod support;
 
 mod face;
 mod hostile;
+mod json_module;
 mod layering;
 mod lifecycle;
 mod outage;
