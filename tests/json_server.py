@@ -12,7 +12,7 @@ only where its answers are not those of RedisJSON (its documentation, and its so
 - Where a path matches nothing, what changes values in place replies an empty list; fakeredis an error.
 - JSON.TOGGLE replies nothing in the place of what is no boolean; fakeredis an error if all matches are such.
 - JSON.TYPE of a missing key replies nothing; fakeredis an error.
-- JSON.SET and JSON.MERGE create a document at `$` only; fakeredis does at any path.
+- JSON.SET and JSON.MERGE create a document at `$` only; in fakeredis JSON.SET does at any path, JSON.MERGE nowhere.
 - A key that holds no document is an error, in just these words, without a code; fakeredis takes what it holds for JSON.
 """
 
@@ -22,7 +22,7 @@ import threading
 
 from fakeredis import TcpFakeServer
 from fakeredis._clients import _tcp_server
-from fakeredis._helpers import SimpleError
+from fakeredis._helpers import OK, SimpleError
 from fakeredis.stack import _json_mixin
 from redis.exceptions import RedisError
 
@@ -73,7 +73,7 @@ def matches(item, path, server_type="redis"):
 
 
 def get_single(self, item, path, *_args, **_kwargs):
-    if item.value is None or not item:
+    if item.key not in item.db or not is_document(item.value):
         return None
     return matches(item, path)
 
@@ -101,13 +101,28 @@ def type_of(original):
     return lambda self, key, *args: [None] if key.value is None else original(self, key, *args)
 
 
-def at_root_first(original):
-    def create(self, key, path, *args):
-        if key.value is None and path != b"$" and b"XX" not in args:
-            raise SimpleError("ERR new objects must be created at the root")
-        return original(self, key, path, *args)
+NOT_AT_ROOT = SimpleError("ERR new objects must be created at the root")
 
-    return create
+
+def json_set(original):
+    def at_root_first(self, key, path, value, *args):
+        if key.value is None and path != b"$" and b"XX" not in args:
+            raise NOT_AT_ROOT
+        return original(self, key, path, value, *args)
+
+    return at_root_first
+
+
+def json_merge(original):
+    def at_root_first(self, key, path, value):
+        if key.value is not None:
+            return original(self, key, path, value)
+        if path != b"$":
+            raise NOT_AT_ROOT
+        key.update(value)
+        return OK
+
+    return at_root_first
 
 
 def checked(original):
@@ -123,8 +138,8 @@ JSON._get_single = get_single
 _json_mixin._json_write_iterate = no_error_without_a_match(_json_mixin._json_write_iterate)
 JSON.json_toggle = toggle(JSON.json_toggle)
 JSON.json_type = type_of(JSON.json_type)
-JSON.json_set = at_root_first(JSON.json_set)
-JSON.json_merge = at_root_first(JSON.json_merge)
+JSON.json_set = json_set(JSON.json_set)
+JSON.json_merge = json_merge(JSON.json_merge)
 for name in [name for name in vars(JSON) if name.startswith("json_") and name not in ("json_mget", "json_mset")]:
     setattr(JSON, name, checked(getattr(JSON, name)))
 
