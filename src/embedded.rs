@@ -108,7 +108,11 @@ fn call_by_name(store: &mut Store, call: &Call, now: Instant) -> Result<Reply> {
     let groups = [strings::call, keys::call, hashes::call];
     let answer = groups.iter().find_map(|group| group(store, call, now));
     answer.unwrap_or_else(|| {
-        let message = format!("the embedded backend does not know {}", call.name);
+        let message = if call.name.starts_with("JSON.") {
+            format!("the embedded backend lacks the RedisJSON module ({})", call.name)
+        } else {
+            format!("the embedded backend does not know {}", call.name)
+        };
         Err(Error::new(ErrorKind::Unsupported, message))
     })
 }

@@ -72,9 +72,9 @@ pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager
 pub use metrics::Metrics;
 pub use reply::{FromReply, Reply};
 pub use service::{
-    Asked, Batch, Deletion, GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, Operation, Pipeline, Reader,
-    RedisService, Request, Scan, Script, ScriptOperations, SetCommand, SetManyCommand, StopHandle, StringOperations,
-    Transaction, Watch,
+    Asked, Batch, Deletion, GetExCommand, HashOperations, JsonModuleOperations, JsonSetCommand, JsonType,
+    KeyOperations, KeyTtl, KeyType, Operation, Pipeline, Reader, RedisService, Request, Scan, Script, ScriptOperations,
+    SetCommand, SetManyCommand, StopHandle, StringOperations, Transaction, Watch,
 };
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;

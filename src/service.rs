@@ -2,6 +2,7 @@
 
 mod deletion;
 mod hashes;
+mod json_module;
 mod keys;
 mod pipeline;
 mod request;
@@ -18,6 +19,7 @@ pub(crate) use self::strings::SetOptions;
 pub use self::{
     deletion::{Deletion, StopHandle},
     hashes::HashOperations,
+    json_module::{JsonModuleOperations, JsonSetCommand, JsonType},
     keys::{KeyOperations, KeyTtl, KeyType},
     pipeline::{Asked, Batch, Pipeline, Reader},
     request::{Operation, Request},
@@ -122,6 +124,11 @@ impl RedisService {
     /// Lua scripts.
     pub fn scripts(&self) -> ScriptOperations<'_> {
         ScriptOperations::new(self)
+    }
+
+    /// JSON documents by path, on a server with the RedisJSON module.
+    pub fn json_module(&self) -> JsonModuleOperations<'_> {
+        JsonModuleOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

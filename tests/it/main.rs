@@ -16,6 +16,7 @@ mod face;
 mod batches;
 mod guest;
 mod hostile;
+mod json_module;
 mod layering;
 mod lifecycle;
 mod outage;

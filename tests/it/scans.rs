@@ -98,7 +98,10 @@ async fn delete_pattern_deletes_what_matches_and_nothing_else(redis: &RedisManag
     let keys = redis.service().keys();
     assert_eq!(keys.delete_pattern("user:*").await.unwrap(), 1_200);
     assert_eq!(keys.delete_pattern("user:*").await.unwrap(), 0);
-    assert_eq!(found(redis, "*", 10).await, BTreeSet::from(["other".to_owned(), "users".to_owned()]));
+    assert_eq!(
+        found(redis, "*", 10).await,
+        BTreeSet::from(["other".to_owned(), "users".to_owned()])
+    );
 }
 
 async fn a_stopped_deletion_says_how_far_it_came(redis: &RedisManager) {

@@ -16,7 +16,7 @@ use fred::{
 
 pub(super) use super::words::Finish;
 use super::{Sent, replies, words::Words};
-use crate::{command::Command, reply::Reply};
+use crate::{command::Command, reply::Reply, transport::failure};
 
 /// Sends any command.
 pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
@@ -42,10 +42,16 @@ pub(super) async fn custom(client: &WithOptions<Client>, name: &'static str, wor
         .collect();
     let command = CustomCommand::new_static(name, None, false);
     match client.custom_raw::<Value>(command, words).await? {
-        Frame::SimpleError { data, .. } => Err(FredError::new(FredErrorKind::Unknown, data.to_string())),
+        Frame::SimpleError { data, .. } => Err(FredError::new(
+            FredErrorKind::Unknown,
+            failure::coded(&data).into_owned(),
+        )),
         Frame::BlobError { data, .. } => {
-            let text = String::from_utf8_lossy(&data).into_owned();
-            Err(FredError::new(FredErrorKind::Unknown, text))
+            let text = String::from_utf8_lossy(&data);
+            Err(FredError::new(
+                FredErrorKind::Unknown,
+                failure::coded(&text).into_owned(),
+            ))
         }
         frame => Ok(replies::of_frame(frame)),
     }
