@@ -24,6 +24,22 @@ pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Sent
     plain(client, name, words).await.map(|reply| finish.apply(reply))
 }
 
+/// Asks for a list by fred's own functions, which do not flush, and without a guard.
+pub(super) async fn list(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
+    let name = command.name();
+    let words = &mut Words::bare(command).into_iter();
+    let value: Value = match name {
+        "LRANGE" => client.lrange(name_of(words), integer(words), integer(words)).await?,
+        "ZRANGE" => {
+            let (key, start, stop) = (name_of(words), integer(words), integer(words));
+            client.zrange(key, start, stop, None, false, None, false).await?
+        }
+        "HKEYS" => client.hkeys(name_of(words)).await?,
+        _ => client.hvals(name_of(words)).await?,
+    };
+    Ok(replies::of_value(value))
+}
+
 /// Sends a command of a transaction: it is queued, and its reply comes with the others'.
 pub(super) async fn queue(client: &WithOptions<Client>, command: Command) -> Sent<Finish> {
     let Words { name, words, finish } = Words::of(command);
@@ -90,6 +106,13 @@ type Rest = std::vec::IntoIter<Bytes>;
 
 fn name_of(words: &mut Rest) -> Key {
     words.next().unwrap_or_default().into()
+}
+
+/// Reads a number that the command's own method has written.
+fn integer(words: &mut Rest) -> i64 {
+    let word = words.next().unwrap_or_default();
+    let text = std::str::from_utf8(&word).unwrap_or_default();
+    text.parse().unwrap_or_default()
 }
 
 fn value_of(words: &mut Rest) -> Value {

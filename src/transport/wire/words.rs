@@ -80,6 +80,14 @@ impl Words {
         }
     }
 
+    /// Returns the arguments of a call as they are, without a guard.
+    pub(super) fn bare(command: Command) -> Vec<Bytes> {
+        match command {
+            Command::Call(call) => call.args.into_iter().map(Arg::into_bytes).collect(),
+            other => Self::of(other).words,
+        }
+    }
+
     fn of_call(call: Call) -> Self {
         let Call { name, guard, .. } = call;
         let keys = match guard {
