@@ -72,8 +72,8 @@ pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager
 pub use metrics::Metrics;
 pub use reply::{FromReply, Reply};
 pub use service::{
-    GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, Operation, RedisService, Request, SetCommand,
-    SetManyCommand, StringOperations,
+    GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, LPosCommand, ListOperations, Operation, RedisService,
+    Request, SetCommand, SetManyCommand, SetOperations, Side, StringOperations,
 };
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;

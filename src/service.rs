@@ -2,7 +2,9 @@
 
 mod hashes;
 mod keys;
+mod lists;
 mod request;
+mod sets;
 mod strings;
 
 use std::sync::Arc;
@@ -13,7 +15,9 @@ pub(crate) use self::strings::SetOptions;
 pub use self::{
     hashes::HashOperations,
     keys::{KeyOperations, KeyTtl, KeyType},
+    lists::{LPosCommand, ListOperations, Side},
     request::{Operation, Request},
+    sets::SetOperations,
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
 };
 use crate::{
@@ -78,6 +82,16 @@ impl RedisService {
     /// Hashes.
     pub fn hash(&self) -> HashOperations<'_> {
         HashOperations::new(self)
+    }
+
+    /// Lists.
+    pub fn list(&self) -> ListOperations<'_> {
+        ListOperations::new(self)
+    }
+
+    /// Sets.
+    pub fn set(&self) -> SetOperations<'_> {
+        SetOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.
