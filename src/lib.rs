@@ -73,8 +73,9 @@ pub use metrics::Metrics;
 pub use reply::{FromReply, Reply};
 pub use service::{
     Asked, Batch, Deletion, GetExCommand, HashOperations, JsonModuleOperations, JsonSetCommand, JsonType,
-    KeyOperations, KeyTtl, KeyType, Operation, Pipeline, Reader, RedisService, Request, Scan, Script, ScriptOperations,
-    SetCommand, SetManyCommand, StopHandle, StringOperations, Transaction, Watch,
+    KeyOperations, KeyTtl, KeyType, LPosCommand, ListOperations, Operation, Pipeline, Reader, RedisService, Request,
+    Scan, Script, ScriptOperations, SetCommand, SetManyCommand, SetOperations, Side, StopHandle, StringOperations,
+    Transaction, Watch,
 };
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;

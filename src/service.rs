@@ -4,10 +4,12 @@ mod deletion;
 mod hashes;
 mod json_module;
 mod keys;
+mod lists;
 mod pipeline;
 mod request;
 mod scan;
 mod scripts;
+mod sets;
 mod strings;
 mod transaction;
 
@@ -21,10 +23,12 @@ pub use self::{
     hashes::HashOperations,
     json_module::{JsonModuleOperations, JsonSetCommand, JsonType},
     keys::{KeyOperations, KeyTtl, KeyType},
+    lists::{LPosCommand, ListOperations, Side},
     pipeline::{Asked, Batch, Pipeline, Reader},
     request::{Operation, Request},
     scan::Scan,
     scripts::{Script, ScriptOperations},
+    sets::SetOperations,
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
     transaction::{Transaction, Watch},
 };
@@ -129,6 +133,16 @@ impl RedisService {
     /// JSON documents by path, on a server with the RedisJSON module.
     pub fn json_module(&self) -> JsonModuleOperations<'_> {
         JsonModuleOperations::new(self)
+    }
+
+    /// Lists.
+    pub fn list(&self) -> ListOperations<'_> {
+        ListOperations::new(self)
+    }
+
+    /// Sets.
+    pub fn set(&self) -> SetOperations<'_> {
+        SetOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

@@ -1,15 +1,23 @@
 //! What a key can hold, and what that costs.
 
 mod hash;
+mod list;
+mod set;
 
 use bytes::Bytes;
 
-pub(super) use self::hash::Hash;
+pub(super) use self::{
+    hash::Hash,
+    list::{End, List},
+    set::Set,
+};
 
 #[derive(Clone)]
 pub(super) enum Data {
     Text(Bytes),
     Hash(Hash),
+    List(List),
+    Set(Set),
 }
 
 /// Data that consists of elements: it comes into being with its first one, and is gone with its last one.
@@ -29,6 +37,8 @@ impl Data {
         match self {
             Self::Text(value) => value.len(),
             Self::Hash(hash) => hash.cost(),
+            Self::List(list) => list.cost(),
+            Self::Set(set) => set.cost(),
         }
     }
 
@@ -37,12 +47,18 @@ impl Data {
         match self {
             Self::Text(_) => "string",
             Self::Hash(_) => "hash",
+            Self::List(_) => "list",
+            Self::Set(_) => "set",
         }
     }
 }
 
 pub(super) fn pair_cost(name: &Bytes, value: &Bytes) -> usize {
     name.len() + value.len() + OVERHEAD
+}
+
+pub(super) fn element_cost(element: &Bytes) -> usize {
+    element.len() + OVERHEAD
 }
 
 /// Copies, so that a small slice of a large buffer does not keep the buffer alive.

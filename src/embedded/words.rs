@@ -30,6 +30,11 @@ impl<'a> Words<'a> {
         integer(self.next()?)
     }
 
+    pub(super) fn positive(&mut self) -> Result<usize> {
+        usize::try_from(self.integer()?)
+            .map_err(|_negative| Error::new(ErrorKind::Server, "ERR value is out of range, must be positive"))
+    }
+
     pub(super) fn float(&mut self) -> Result<f64> {
         float(self.next()?)
     }
