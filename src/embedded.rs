@@ -7,6 +7,7 @@ mod data;
 mod glob;
 mod hashes;
 mod keys;
+mod sorted_sets;
 mod store;
 mod strings;
 mod words;
@@ -75,7 +76,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
 }
 
 fn call_by_name(store: &mut Store, call: &Call, now: Instant) -> Result<Reply> {
-    let groups = [strings::call, keys::call, hashes::call];
+    let groups = [strings::call, keys::call, hashes::call, sorted_sets::call];
     let answer = groups.iter().find_map(|group| group(store, call, now));
     answer.unwrap_or_else(|| {
         let message = format!("the embedded backend does not know {}", call.name);

@@ -3,6 +3,7 @@
 mod hashes;
 mod keys;
 mod request;
+mod sorted_sets;
 mod strings;
 
 use std::sync::Arc;
@@ -14,6 +15,10 @@ pub use self::{
     hashes::HashOperations,
     keys::{KeyOperations, KeyTtl, KeyType},
     request::{Operation, Request},
+    sorted_sets::{
+        Aggregate, LexBound, ScoreBound, SortedSetOperations, ZAddCommand, ZAddIncrCommand, ZRangeCommand,
+        ZStoreCommand,
+    },
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
 };
 use crate::{
@@ -78,6 +83,11 @@ impl RedisService {
     /// Hashes.
     pub fn hash(&self) -> HashOperations<'_> {
         HashOperations::new(self)
+    }
+
+    /// Sorted sets.
+    pub fn zset(&self) -> SortedSetOperations<'_> {
+        SortedSetOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

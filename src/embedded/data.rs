@@ -1,15 +1,17 @@
 //! What a key can hold, and what that costs.
 
 mod hash;
+mod sorted_set;
 
 use bytes::Bytes;
 
-pub(super) use self::hash::Hash;
+pub(super) use self::{hash::Hash, sorted_set::SortedSet};
 
 #[derive(Clone)]
 pub(super) enum Data {
     Text(Bytes),
     Hash(Hash),
+    SortedSet(SortedSet),
 }
 
 /// Data that consists of elements: it comes into being with its first one, and is gone with its last one.
@@ -29,6 +31,7 @@ impl Data {
         match self {
             Self::Text(value) => value.len(),
             Self::Hash(hash) => hash.cost(),
+            Self::SortedSet(set) => set.cost(),
         }
     }
 
@@ -37,6 +40,7 @@ impl Data {
         match self {
             Self::Text(_) => "string",
             Self::Hash(_) => "hash",
+            Self::SortedSet(_) => "zset",
         }
     }
 }

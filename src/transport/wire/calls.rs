@@ -21,8 +21,11 @@ use crate::{
     transport::guard,
 };
 
-/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command.
-const WRAPPED: &str = "return {redis.call(unpack(ARGV))}";
+/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command. An error comes back as
+/// the command replied it: raised, it would tell of the script, and on Redis 6 begin with another code.
+const WRAPPED: &str = "local reply = redis.pcall(unpack(ARGV)) \
+     if type(reply) == 'table' and reply.err then return reply end \
+     return {reply}";
 
 pub(super) async fn send(client: &WithOptions<Client>, call: Call) -> Sent<Reply> {
     match call.guard {
@@ -40,6 +43,15 @@ pub(super) async fn send(client: &WithOptions<Client>, call: Call) -> Sent<Reply
             Reply::Array(mut replies) if replies.len() == 1 => replies.remove(0),
             other => other,
         }),
+        Guard::Scripted(script) => {
+            let keys = call.keys().cloned().collect();
+            let name = Bytes::from_static(call.name.as_bytes());
+            let others = call.args.into_iter().filter_map(|arg| match arg {
+                Arg::Key(_) => None,
+                Arg::Other(word) => Some(word),
+            });
+            eval(client, script, keys, [name].into_iter().chain(others)).await
+        }
     }
 }
 
