@@ -1,11 +1,14 @@
 //! Bytes to text and JSON and back. The only room that names `serde_json`.
 
+mod fields;
+
 use std::any::type_name;
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
+pub(crate) use self::fields::{from_fields, to_fields};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads text. Never replaces what is not UTF-8.

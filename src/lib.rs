@@ -72,9 +72,9 @@ pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager
 pub use metrics::Metrics;
 pub use reply::{FromReply, Reply};
 pub use service::{
-    Aggregate, GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, LexBound, Operation, RedisService,
-    Request, ScoreBound, SetCommand, SetManyCommand, SortedSetOperations, StringOperations, ZAddCommand,
-    ZAddIncrCommand, ZRangeCommand, ZStoreCommand,
+    Aggregate, FieldExpiry, FieldPersist, FieldTtl, GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType,
+    LexBound, Operation, RedisService, Request, ScoreBound, SetCommand, SetManyCommand, SortedSetOperations,
+    StringOperations, ZAddCommand, ZAddIncrCommand, ZRangeCommand, ZStoreCommand,
 };
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;

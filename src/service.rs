@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 pub(crate) use self::strings::SetOptions;
 pub use self::{
-    hashes::HashOperations,
+    hashes::{FieldExpiry, FieldPersist, FieldTtl, HashOperations},
     keys::{KeyOperations, KeyTtl, KeyType},
     request::{Operation, Request},
     sorted_sets::{
