@@ -1,5 +1,7 @@
 //! Bytes to text and JSON and back. The only room that names `serde_json`.
 
+mod fields;
+
 use std::{any::type_name, fmt, marker::PhantomData};
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use serde::{
 };
 use serde_json::{Number, error::Category};
 
+pub(crate) use self::fields::{from_fields, to_fields};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Reads text. Never replaces what is not UTF-8.

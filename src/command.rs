@@ -67,6 +67,9 @@ pub(crate) enum Guard {
     AbsentAt(usize),
     /// A script puts a list around the list.
     Wrapped,
+    /// This script asks instead, where not every server has the command in this form. `KEYS`: the keys; `ARGV`: the command, then its other
+    /// words.
+    Scripted(&'static str),
 }
 
 /// `GET`: a type of its own, because the hottest command has a way of its own.

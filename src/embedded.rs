@@ -9,6 +9,7 @@ mod hashes;
 mod keys;
 mod lists;
 mod sets;
+mod sorted_sets;
 mod store;
 mod strings;
 mod words;
@@ -107,7 +108,14 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
 }
 
 fn call_by_name(store: &mut Store, call: &Call, now: Instant) -> Result<Reply> {
-    let groups = [strings::call, keys::call, hashes::call, lists::call, sets::call];
+    let groups = [
+        strings::call,
+        keys::call,
+        hashes::call,
+        lists::call,
+        sets::call,
+        sorted_sets::call,
+    ];
     let answer = groups.iter().find_map(|group| group(store, call, now));
     answer.unwrap_or_else(|| {
         let message = if call.name.starts_with("JSON.") {

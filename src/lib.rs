@@ -72,10 +72,11 @@ pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager
 pub use metrics::Metrics;
 pub use reply::{FromReply, Reply};
 pub use service::{
-    Asked, Batch, Deletion, GetExCommand, HashOperations, JsonModuleOperations, JsonSetCommand, JsonType,
-    KeyOperations, KeyTtl, KeyType, LPosCommand, ListOperations, Operation, Pipeline, Reader, RedisService, Request,
-    Scan, Script, ScriptOperations, SetCommand, SetManyCommand, SetOperations, Side, StopHandle, StringOperations,
-    Transaction, Watch,
+    Aggregate, Asked, Batch, Deletion, FieldExpiry, FieldPersist, FieldTtl, GetExCommand, HashOperations,
+    JsonModuleOperations, JsonSetCommand, JsonType, KeyOperations, KeyTtl, KeyType, LPosCommand, LexBound,
+    ListOperations, Operation, Pipeline, Reader, RedisService, Request, Scan, ScoreBound, Script, ScriptOperations,
+    SetCommand, SetManyCommand, SetOperations, Side, SortedSetOperations, StopHandle, StringOperations, Transaction,
+    Watch, ZAddCommand, ZAddIncrCommand, ZRangeCommand, ZStoreCommand,
 };
 pub use ttl::{IntoTtl, Ttl};
 pub use value::Value;

@@ -1,5 +1,6 @@
 //! The honest face: every call says what happened.
 
+mod blocking;
 mod deletion;
 mod hashes;
 mod json_module;
@@ -10,6 +11,7 @@ mod request;
 mod scan;
 mod scripts;
 mod sets;
+mod sorted_sets;
 mod strings;
 mod transaction;
 
@@ -20,7 +22,7 @@ use bytes::Bytes;
 pub(crate) use self::strings::SetOptions;
 pub use self::{
     deletion::{Deletion, StopHandle},
-    hashes::HashOperations,
+    hashes::{FieldExpiry, FieldPersist, FieldTtl, HashOperations},
     json_module::{JsonModuleOperations, JsonSetCommand, JsonType},
     keys::{KeyOperations, KeyTtl, KeyType},
     lists::{LPosCommand, ListOperations, Side},
@@ -29,6 +31,10 @@ pub use self::{
     scan::Scan,
     scripts::{Script, ScriptOperations},
     sets::SetOperations,
+    sorted_sets::{
+        Aggregate, LexBound, ScoreBound, SortedSetOperations, ZAddCommand, ZAddIncrCommand, ZRangeCommand,
+        ZStoreCommand,
+    },
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
     transaction::{Transaction, Watch},
 };
@@ -143,6 +149,11 @@ impl RedisService {
     /// Sets.
     pub fn set(&self) -> SetOperations<'_> {
         SetOperations::new(self)
+    }
+
+    /// Sorted sets.
+    pub fn zset(&self) -> SortedSetOperations<'_> {
+        SortedSetOperations::new(self)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

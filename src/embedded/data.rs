@@ -3,6 +3,7 @@
 mod hash;
 mod list;
 mod set;
+mod sorted_set;
 
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ pub(super) use self::{
     hash::Hash,
     list::{End, List},
     set::Set,
+    sorted_set::SortedSet,
 };
 
 #[derive(Clone)]
@@ -18,6 +20,7 @@ pub(super) enum Data {
     Hash(Hash),
     List(List),
     Set(Set),
+    SortedSet(SortedSet),
 }
 
 /// Data that consists of elements: it comes into being with its first one, and is gone with its last one.
@@ -39,6 +42,7 @@ impl Data {
             Self::Hash(hash) => hash.cost(),
             Self::List(list) => list.cost(),
             Self::Set(set) => set.cost(),
+            Self::SortedSet(set) => set.cost(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Data {
             Self::Hash(_) => "hash",
             Self::List(_) => "list",
             Self::Set(_) => "set",
+            Self::SortedSet(_) => "zset",
         }
     }
 }

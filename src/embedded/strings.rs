@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     data::{Data, owned, pair_cost},
     store::{Entry, Store, count, deadline, wrong_type},
-    words::{Words, float, integer},
+    words::{Words, float, integer, sum},
 };
 use crate::{
     command::{Call, Condition, Expiry, Set},
@@ -169,7 +169,7 @@ fn incr_by_float(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Resu
         None => (0.0, None),
         Some((value, expires)) => (float(&value)?, expires),
     };
-    let new = Bytes::from((old + by).to_string());
+    let new = Bytes::from(sum(old, by)?.to_string());
     store.put(key.clone(), Data::Text(new.clone()), expires);
     Ok(Reply::Bytes(new))
 }

@@ -79,6 +79,18 @@ pub(super) fn float(value: &[u8]) -> Result<f64> {
     parsed.ok_or_else(|| Error::new(ErrorKind::Server, "ERR value is not a valid float"))
 }
 
+/// Adds what a command with `INCRBYFLOAT` in its name adds.
+pub(super) fn sum(old: f64, by: f64) -> Result<f64> {
+    let sum = old + by;
+    if sum.is_finite() {
+        return Ok(sum);
+    }
+    Err(Error::new(
+        ErrorKind::Server,
+        "ERR increment would produce NaN or Infinity",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

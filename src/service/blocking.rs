@@ -64,8 +64,8 @@ impl ListOperations<'_> {
     pub async fn blmove<T: FromReply>(
         &self,
         from: impl Into<Key>,
-        from_side: Side,
         to: impl Into<Key>,
+        from_side: Side,
         to_side: Side,
         wait: Duration,
     ) -> Result<Option<T>> {

@@ -287,7 +287,7 @@ impl<'a> ListOperations<'a> {
 }
 
 impl Side {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Left => "LEFT",
             Self::Right => "RIGHT",

@@ -185,7 +185,7 @@ impl Line {
             let echoes = self.connection.echoes(within);
             let mut token = async move { matches!(echoes.await, Ok(true)) }.boxed().shared();
             // The first poll sends it.
-            drop(token.poll_unpin(context));
+            let _sent = token.poll_unpin(context);
             tokens.witnessed = tokens.sent;
             tokens.last = Some(token.clone());
             Poll::Ready(token)

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 9] = [
 /// Who may name what comes from outside.
 const OUTSIDE: [(&str, &[&str]); 3] = [
     ("fred", &["transport", "manager.rs", "service.rs"]),
-    ("serde_json", &["codec.rs"]),
+    ("serde_json", &["codec"]),
     ("tokio", &["transport", "manager"]),
 ];
 

@@ -24,5 +24,6 @@ mod scans;
 mod scripts;
 mod secrets;
 mod servers;
+mod service;
 mod spans;
 mod surface;

@@ -35,8 +35,11 @@ const INCR_WITH_TTL: &str = "local is_new = redis.call('EXISTS', KEYS[1]) == 0 \
      if is_new then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
      return count";
 
-/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command.
-const WRAPPED: &str = "return {redis.call(unpack(ARGV))}";
+/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command. An error comes back as
+/// the command replied it: raised, it would tell of the script, and on Redis 6 begin with another code.
+const WRAPPED: &str = "local reply = redis.pcall(unpack(ARGV)) \
+     if type(reply) == 'table' and reply.err then return reply end \
+     return {reply}";
 
 impl Words {
     pub(super) fn of(command: Command) -> Self {
@@ -91,10 +94,15 @@ impl Words {
     fn of_call(call: Call) -> Self {
         let Call { name, guard, .. } = call;
         let keys = match guard {
-            Guard::Wrapped => call.keys().cloned().collect(),
+            Guard::Wrapped | Guard::Scripted(_) => call.keys().cloned().collect(),
             Guard::Needless | Guard::AbsentAt(_) => Vec::new(),
         };
-        let words = call.args.into_iter().map(Arg::into_bytes);
+        let are_others_only = matches!(guard, Guard::Scripted(_));
+        let words = call
+            .args
+            .into_iter()
+            .filter(|arg| !(are_others_only && matches!(arg, Arg::Key(_))));
+        let words = words.map(Arg::into_bytes);
         match guard {
             Guard::Needless => Self {
                 name,
@@ -112,6 +120,14 @@ impl Words {
                     name: "EVAL",
                     words: of_script(WRAPPED, keys, command.chain(words)),
                     finish: Finish::Unwrap,
+                }
+            }
+            Guard::Scripted(script) => {
+                let name = Bytes::from_static(name.as_bytes());
+                Self {
+                    name: "EVAL",
+                    words: of_script(script, keys, [name].into_iter().chain(words)),
+                    finish: Finish::Nothing,
                 }
             }
         }
