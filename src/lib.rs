@@ -64,13 +64,17 @@ mod reply;
 mod ttl;
 mod value;
 
+pub use codec::Format;
 pub use config::{Batching, Config, Secret};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};
 pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest};
 pub use metrics::Metrics;
-pub use reply::{FromReply, Reply};
+#[cfg(feature = "msgpack")]
+#[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+pub use reply::MessagePack;
+pub use reply::{FromReply, Json, Reply};
 pub use service::{
     Deletion, GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, Operation, RedisService, Request, Scan,
     SetCommand, SetManyCommand, StopHandle, StringOperations,

@@ -10,7 +10,10 @@
 
 mod support;
 
+#[macro_use]
 mod face;
+
+mod codecs;
 mod hostile;
 mod layering;
 mod lifecycle;
