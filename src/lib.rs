@@ -62,6 +62,7 @@ mod key;
 mod metrics;
 mod reply;
 mod ttl;
+mod typed_key;
 mod value;
 
 pub use codec::Format;
@@ -77,9 +78,12 @@ pub use reply::MessagePack;
 pub use reply::{FromReply, Json, Reply};
 pub use service::{
     Deletion, GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, Operation, RedisService, Request, Scan,
-    SetCommand, SetManyCommand, StopHandle, StringOperations,
+    SetCommand, SetManyCommand, StopHandle, StringOperations, TypedGetExCommand, TypedOperations,
 };
 pub use ttl::{IntoTtl, Ttl};
+#[doc(hidden)]
+pub use typed_key::template as __template;
+pub use typed_key::{KeyFamily, KeyOf, KeyPart, ParseKey, TypedKey};
 pub use value::Value;
 
 /// Runs the examples of the README.

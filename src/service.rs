@@ -6,6 +6,7 @@ mod keys;
 mod request;
 mod scan;
 mod strings;
+mod typed;
 
 use std::sync::Arc;
 
@@ -19,9 +20,10 @@ pub use self::{
     request::{Operation, Request},
     scan::Scan,
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
+    typed::{TypedGetExCommand, TypedOperations},
 };
 use crate::{
-    codec,
+    codec::{self, Format},
     command::Get,
     config::Settings,
     error::Result,
@@ -82,6 +84,18 @@ impl RedisService {
     /// Hashes.
     pub fn hash(&self) -> HashOperations<'_> {
         HashOperations::new(self)
+    }
+
+    /// Typed values as JSON, in plain strings.
+    pub fn json(&self) -> TypedOperations<'_> {
+        TypedOperations::new(self, Format::Json)
+    }
+
+    /// Typed values as MessagePack, in plain strings.
+    #[cfg(feature = "msgpack")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+    pub fn message_pack(&self) -> TypedOperations<'_> {
+        TypedOperations::new(self, Format::MessagePack)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

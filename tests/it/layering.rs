@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 10] = [
     &["service"],
     &["transport"],
     &["embedded"],
-    &["command", "reply"],
+    &["command", "reply", "typed_key"],
     &["breaker", "config", "key", "metrics", "ttl", "value"],
     &["codec"],
     &["error"],

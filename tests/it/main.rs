@@ -22,3 +22,5 @@ mod secrets;
 mod servers;
 mod spans;
 mod surface;
+mod typed_keys;
+mod typed_values;
