@@ -42,6 +42,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // the public face
+mod entities;
 mod global;
 mod manager;
 
@@ -67,6 +68,7 @@ mod value;
 
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};
+pub use entities::{Entities, Listing};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};

@@ -32,6 +32,16 @@ const INCR_WITH_TTL: &str = "local is_new = redis.call('EXISTS', KEYS[1]) == 0 \
      if is_new then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
      return count";
 
+/// `KEYS`: the string; `ARGV`: whether there was one (`1` or `0`) and which, whether there will be one and which, the time to live in
+/// milliseconds (`0`: as long as before).
+const COMPARE_AND_SET: &str = "local now = redis.call('GET', KEYS[1]) \
+     local is_same = (ARGV[1] == '1' and now == ARGV[2]) or (ARGV[1] == '0' and not now) \
+     if not is_same then return 0 end \
+     if ARGV[3] == '0' then redis.call('DEL', KEYS[1]) \
+     elseif ARGV[5] == '0' then redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL') \
+     else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end \
+     return 1";
+
 pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Result<Reply, Failure> {
     exchange(client, command).await.map_err(classify)
 }
@@ -71,6 +81,11 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
         } => {
             let arguments = [by.to_string(), ttl.as_millis().to_string()].map(Bytes::from);
             calls::eval(client, INCR_WITH_TTL, vec![key], arguments).await
+        }
+        Command::CompareAndSet { key, old, new, ttl } => {
+            let ttl = ttl.map_or(0, Ttl::as_millis).to_string().into();
+            let values = [old, new].into_iter().flat_map(told);
+            calls::eval(client, COMPARE_AND_SET, vec![key], values.chain([ttl])).await
         }
         Command::HashSet { key, fields } => client.hset(Key::from(key), map(fields)).await.map(Reply::Integer),
         Command::HashGet { key, field } => client
@@ -114,6 +129,12 @@ async fn set_many(client: &WithOptions<Client>, pairs: Vec<(Bytes, Bytes)>, ttl:
     calls::eval(client, SET_MANY, keys, arguments)
         .await
         .map(|_one| Reply::Ok)
+}
+
+/// Tells a script whether there is a value, and which.
+fn told(value: Option<Bytes>) -> [Bytes; 2] {
+    let is_there = if value.is_some() { "1" } else { "0" };
+    [Bytes::from_static(is_there.as_bytes()), value.unwrap_or_default()]
 }
 
 fn key_list(keys: Vec<Bytes>) -> Vec<Key> {

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 const LAYERS: [&[&str]; 10] = [
     &["lib"],
     &["global"],
-    &["manager"],
+    &["entities", "manager"],
     &["service"],
     &["transport"],
     &["embedded"],

@@ -14,6 +14,7 @@ mod support;
 mod face;
 
 mod codecs;
+mod entities;
 mod hostile;
 mod layering;
 mod lifecycle;
