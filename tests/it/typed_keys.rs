@@ -17,13 +17,13 @@ on_both_backends! {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Profile {
+struct Profile {
     name: String,
 }
 
 redis_key! {
     /// What a user tells of themselves.
-    pub UserProfile => "user:{id}:profile" { id: u64 } -> Profile;
+    UserProfile => "user:{id}:profile" { id: u64 } -> Profile;
 
     /// All that a user has.
     #[derive(PartialOrd, Ord)]
@@ -33,7 +33,7 @@ redis_key! {
     Settings => "settings" {} -> HashMap<String, bool>;
 
     /// In one slot of a cluster.
-    Visits => "visits:{{{page}}}:{day}" { page: Cow<'static, str>, day: u32 } -> u64;
+    pub(crate) Visits => "visits:{{{page}}}:{day}" { page: Cow<'static, str>, day: u32 } -> u64;
 
     Pair => "p*[{a}]?{b}\\{c}" {
         /// The first.
