@@ -183,29 +183,43 @@ where
     /// # Cancel safety
     ///
     /// Dropping the future gives up: the value was changed by the closure or not at all.
-    pub async fn update(
-        &self,
-        key: &K,
-        mut change: impl FnMut(Option<K::Value>) -> Option<K::Value>,
-    ) -> Result<Option<K::Value>> {
+    pub fn update<F>(&self, key: &K, mut change: F) -> impl Future<Output = Result<Option<K::Value>>> + use<'_, K, F>
+    where
+        F: FnMut(Option<K::Value>) -> Option<K::Value>,
+    {
         let key = self.key(key);
-        let Storage::Text(format) = self.storage;
-        for _attempt in 0..MAX_ATTEMPTS {
-            let old: Option<Bytes> = self.service.string().get(&key).await?;
-            let value = old.as_deref().map(|old| format.decode(old)).transpose();
-            let value = change(value.map_err(|error| self.explained(error, &key))?);
-            let new = value.as_ref().map(|value| format.encode(value)).transpose();
-            let new = new.map_err(|error| self.explained(error, &key))?;
-            if old.is_none() && new.is_none() {
-                return Ok(None);
+        async move {
+            for _attempt in 0..MAX_ATTEMPTS {
+                if let Some(outcome) = self.attempt(&key, &mut change).await? {
+                    return Ok(outcome);
+                }
             }
-            let strings = self.service.string();
-            if strings.compare_and_set(key.clone(), (old, new), self.ttl).await? {
-                return Ok(value);
-            }
+            let message = format!("other writers were faster {MAX_ATTEMPTS} times");
+            Err(self.explained(Error::new(ErrorKind::Unavailable, message).unsent(), &key))
         }
-        let message = format!("other writers were faster {MAX_ATTEMPTS} times");
-        Err(self.explained(Error::new(ErrorKind::Unavailable, message).unsent(), &key))
+    }
+
+    /// Updates a value once; `None` if another writer was faster.
+    #[expect(
+        clippy::option_option,
+        reason = "whether there is an outcome, and whether there is a value then"
+    )]
+    async fn attempt<F>(&self, key: &Key, change: &mut F) -> Result<Option<Option<K::Value>>>
+    where
+        F: FnMut(Option<K::Value>) -> Option<K::Value>,
+    {
+        let Storage::Text(format) = self.storage;
+        let old: Option<Bytes> = self.service.string().get(key).await?;
+        let value = old.as_deref().map(|old| format.decode(old)).transpose();
+        let value = change(value.map_err(|error| self.explained(error, key))?);
+        let new = value.as_ref().map(|value| format.encode(value)).transpose();
+        let new = new.map_err(|error| self.explained(error, key))?;
+        if old.is_none() && new.is_none() {
+            return Ok(Some(None));
+        }
+        let strings = self.service.string();
+        let is_stored = strings.compare_and_set(key.clone(), (old, new), self.ttl).await?;
+        Ok(is_stored.then_some(value))
     }
 
     /// Iterates over the keys of all values (`SCAN`), in no particular order. One round trip for each page.
