@@ -32,6 +32,14 @@ pub(crate) enum Command {
         /// How long the counter will live if this creates it.
         ttl: Option<Ttl>,
     },
+    /// Sets a string, or deletes it, if it is still what was read before.
+    CompareAndSet {
+        key: Bytes,
+        old: Option<Bytes>,
+        new: Option<Bytes>,
+        /// How long it will live; as long as what it replaces, if not said.
+        ttl: Option<Ttl>,
+    },
     HashSet {
         key: Bytes,
         fields: Vec<(Bytes, Bytes)>,
@@ -134,7 +142,7 @@ impl Command {
             Self::Exists { .. } => "EXISTS",
             Self::Expire { .. } => "PEXPIRE",
             Self::IncrBy { ttl: None, .. } => "INCRBY",
-            Self::IncrBy { ttl: Some(_), .. } => "EVAL",
+            Self::IncrBy { ttl: Some(_), .. } | Self::CompareAndSet { .. } => "EVAL",
             Self::HashSet { .. } => "HSET",
             Self::HashGet { .. } => "HGET",
             Self::Call(call) => call.name,
@@ -149,6 +157,7 @@ impl Command {
             | Self::Exists { key }
             | Self::Expire { key, .. }
             | Self::IncrBy { key, .. }
+            | Self::CompareAndSet { key, .. }
             | Self::HashSet { key, .. }
             | Self::HashGet { key, .. } => Some(key),
             Self::GetMany { keys } | Self::Delete { keys } => keys.first(),
@@ -164,6 +173,7 @@ impl Command {
             Self::SetMany { pairs, .. } | Self::HashSet { fields: pairs, .. } => {
                 pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
             }
+            Self::CompareAndSet { old, new, .. } => [old, new].into_iter().flatten().map(Bytes::len).sum(),
             Self::Call(call) => call.args.iter().map(|arg| arg.bytes().len()).sum(),
             _ => 0,
         }

@@ -92,6 +92,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
         Command::Set(set) => strings::set(store, set, now),
         Command::SetMany { pairs, ttl } => strings::set_many(store, pairs, ttl, now),
         Command::IncrBy { key, by, ttl } => strings::incr_by(store, key, by, ttl, now),
+        Command::CompareAndSet { key, old, new, ttl } => strings::compare_and_set(store, key, (old, new), ttl, now),
         Command::Delete { keys } => Ok(keys::delete(store, keys.iter(), now)),
         Command::Exists { key } => Ok(Reply::Integer(store.live(&key, now).is_some().into())),
         Command::Expire { key, ttl } => Ok(Reply::Integer(store.set_expiry(&key, deadline(now, ttl), now).into())),

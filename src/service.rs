@@ -14,6 +14,7 @@ mod sets;
 mod sorted_sets;
 mod strings;
 mod transaction;
+mod typed;
 
 use std::sync::Arc;
 
@@ -37,9 +38,10 @@ pub use self::{
     },
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
     transaction::{Transaction, Watch},
+    typed::{TypedGetExCommand, TypedOperations},
 };
 use crate::{
-    codec,
+    codec::{self, Format},
     command::Get,
     config::Settings,
     error::Result,
@@ -154,6 +156,18 @@ impl RedisService {
     /// Sorted sets.
     pub fn zset(&self) -> SortedSetOperations<'_> {
         SortedSetOperations::new(self)
+    }
+
+    /// Typed values as JSON, in plain strings.
+    pub fn json(&self) -> TypedOperations<'_> {
+        TypedOperations::new(self, Format::Json)
+    }
+
+    /// Typed values as MessagePack, in plain strings.
+    #[cfg(feature = "msgpack")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+    pub fn message_pack(&self) -> TypedOperations<'_> {
+        TypedOperations::new(self, Format::MessagePack)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

@@ -14,6 +14,8 @@ mod support;
 mod face;
 
 mod batches;
+mod codecs;
+mod entities;
 mod guest;
 mod hostile;
 mod json_module;
@@ -27,3 +29,5 @@ mod servers;
 mod service;
 mod spans;
 mod surface;
+mod typed_keys;
+mod typed_values;

@@ -6,6 +6,7 @@ use crate::{
     command::{Arg, Call, Command, Condition, Expiry, Get, Guard, Set},
     reply::Reply,
     transport::guard,
+    ttl::Ttl,
 };
 
 /// A command as the server reads it.
@@ -34,6 +35,16 @@ const INCR_WITH_TTL: &str = "local is_new = redis.call('EXISTS', KEYS[1]) == 0 \
      local count = redis.call('INCRBY', KEYS[1], ARGV[1]) \
      if is_new then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
      return count";
+
+/// `KEYS`: the string; `ARGV`: whether there was one (`1` or `0`) and which, whether there will be one and which, the time to live in
+/// milliseconds (`0`: as long as before).
+const COMPARE_AND_SET: &str = "local now = redis.call('GET', KEYS[1]) \
+     local is_same = (ARGV[1] == '1' and now == ARGV[2]) or (ARGV[1] == '0' and not now) \
+     if not is_same then return 0 end \
+     if ARGV[3] == '0' then redis.call('DEL', KEYS[1]) \
+     elseif ARGV[5] == '0' then redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL') \
+     else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end \
+     return 1";
 
 /// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command. An error comes back as
 /// the command replied it: raised, it would tell of the script, and on Redis 6 begin with another code.
@@ -77,6 +88,11 @@ impl Words {
                 vec![key],
                 [number(by), number(ttl.as_millis())],
             )),
+            Command::CompareAndSet { key, old, new, ttl } => {
+                let values = [old, new].into_iter().flat_map(told);
+                let ttl = number(ttl.map_or(0, Ttl::as_millis));
+                plain(of_script(COMPARE_AND_SET, vec![key], values.chain([ttl])))
+            }
             Command::HashSet { key, fields } => plain([key].into_iter().chain(flat(fields)).collect()),
             Command::HashGet { key, field } => plain(vec![key, field]),
             Command::Call(call) => Self::of_call(call),
@@ -168,6 +184,12 @@ fn of_script(script: &'static str, keys: Vec<Bytes>, arguments: impl IntoIterato
     words.extend(keys);
     words.extend(arguments);
     words
+}
+
+/// Tells a script whether there is a value, and which.
+fn told(value: Option<Bytes>) -> [Bytes; 2] {
+    let is_there = if value.is_some() { "1" } else { "0" };
+    [Bytes::from_static(is_there.as_bytes()), value.unwrap_or_default()]
 }
 
 fn flat(pairs: Vec<(Bytes, Bytes)>) -> impl Iterator<Item = Bytes> {
