@@ -45,6 +45,12 @@
 mod global;
 mod manager;
 
+// a cache, whoever answers
+mod cache_store;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
+
 // the honest face
 mod service;
 
@@ -64,6 +70,7 @@ mod reply;
 mod ttl;
 mod value;
 
+pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
 pub use config::{Batching, Config, Secret};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;

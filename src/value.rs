@@ -78,6 +78,12 @@ impl From<&Self> for Value {
     }
 }
 
+impl From<Value> for Bytes {
+    fn from(value: Value) -> Self {
+        value.0
+    }
+}
+
 macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl From<$number> for Value {

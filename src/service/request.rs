@@ -105,6 +105,12 @@ impl<'a, T> Request<'a, T> {
         }
     }
 
+    /// Reads the answer in another way.
+    pub(crate) fn read_by<U>(self, read: fn(Reply) -> Result<U>) -> Request<'a, U> {
+        let Self { road, question, .. } = self;
+        Request { road, question, read }
+    }
+
     pub(crate) fn into_parts(self) -> (Result<Question>, fn(Reply) -> Result<T>) {
         (self.question, self.read)
     }
