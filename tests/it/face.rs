@@ -51,8 +51,8 @@ mod values;
 mod wrong_type;
 
 /// One user's part of a server that all tests of this process share: its own manager behind its own prefix.
-struct Shared {
-    redis: RedisManager,
+pub(crate) struct Shared {
+    pub(crate) redis: RedisManager,
     prefix: String,
     server: Arc<RedisServer>,
 }
@@ -64,7 +64,7 @@ static USERS: AtomicU64 = AtomicU64::new(0);
 
 impl Shared {
     /// Starts the server if nobody uses one.
-    fn join() -> Self {
+    pub(crate) fn join() -> Self {
         let mut current = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
         let server = current.upgrade().unwrap_or_else(|| {
             let server = Arc::new(RedisServer::start());
@@ -80,7 +80,7 @@ impl Shared {
     }
 
     /// No behaviour of this suite is an outage.
-    fn assert_undisturbed(&self) {
+    pub(crate) fn assert_undisturbed(&self) {
         let metrics = self.redis.metrics();
         assert_eq!(
             (metrics.outages, metrics.broken, metrics.timeouts),

@@ -10,6 +10,8 @@
 
 mod support;
 
+#[cfg(feature = "testing")]
+mod cache_store;
 mod face;
 mod hostile;
 mod layering;
