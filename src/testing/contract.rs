@@ -1,4 +1,4 @@
-//! The tests that every [`CacheStore`](crate::CacheStore) has to pass.
+//! The tests that every [`CacheStore`] has to pass.
 //!
 //! Run them all with [`cache_store_contract!`](crate::testing::cache_store_contract), each as a test of its own, or with [`check_all`], one
 //! after the other. Each behaviour below is one of them.
@@ -50,8 +50,8 @@ use crate::{
 /// Makes a test of each behaviour that a [`CacheStore`](crate::CacheStore) has to have.
 ///
 /// It takes an `async fn()` or an `async ||` closure that makes a pointer to an empty store: an `Arc`, a `Box`, or a guard of your own that
-/// derefs to a store and ends its server when it is dropped. It is called once or twice in each test; the stores that it makes share no keys
-/// (but for a Redis without prefixes they may share the server). The tests are `#[tokio::test]`: the crate that
+/// derefs to a store and ends its server when it is dropped. It is called once or twice in each test, and the stores that it makes share no keys:
+/// on one Redis, each has a key prefix of its own. The tests are `#[tokio::test]`: the crate that
 /// uses this has tokio, with the features `macros` and `rt`, among its dependencies. Put it into a module of its own.
 ///
 /// # Examples

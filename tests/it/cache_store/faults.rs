@@ -165,18 +165,18 @@ async fn a_stalled_call_goes_on_when_the_fault_ends_or_is_dropped_or_reset() {
 #[tokio::test]
 async fn a_call_that_is_cancelled_while_stalled_was_never_made_unless_the_fault_is_late() {
     let cache = faulty();
-    let write = async |key: &'static str| {
+    let write = |key: &'static str| {
         let cache = Arc::clone(&cache);
         tokio::spawn(async move { cache.set(key, "v".into(), None).await })
     };
     let stall = cache.faults().inject(Fault::stall());
-    let call = write("early").await;
+    let call = write("early");
     stall.until_met(1).await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     stall.end();
     let stall = cache.faults().inject(Fault::stall().late());
-    let call = write("late").await;
+    let call = write("late");
     stall.until_met(1).await;
     super::settle().await;
     call.abort();
