@@ -110,3 +110,20 @@ async fn an_error_is_shown_with_the_behaviour_that_met_it() {
 async fn every_behaviour_is_tested_one_after_the_other() {
     contract::check_all(async || Box::new(super::memory())).await.unwrap();
 }
+
+#[test]
+fn every_behaviour_that_is_written_is_in_the_list() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/testing");
+    let contract = std::fs::read_to_string(folder.join("contract.rs")).unwrap();
+    let (_, list) = contract.split_once("@$then $make;").unwrap();
+    let (list, _) = list.split_once('}').unwrap();
+    let listed: Vec<_> = list.split_whitespace().collect();
+    let mut written = Vec::new();
+    for file in std::fs::read_dir(folder.join("contract")).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let names = source.split("pub async fn ").skip(1);
+        written.extend(names.map(|rest| rest.split('<').next().unwrap().to_owned()));
+    }
+    written.sort();
+    assert_eq!(listed, written);
+}
