@@ -117,8 +117,27 @@ impl Error {
         }
     }
 
-    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+    /// Makes an error of kind [`InvalidArgument`](ErrorKind::InvalidArgument), for your own [`CacheStore`](crate::CacheStore): the call itself is wrong,
+    /// and nothing was done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(redis_manager::Error::invalid("an empty key").code(), "invalid_argument");
+    /// ```
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// Makes an error of kind [`Unavailable`](ErrorKind::Unavailable), for your own [`CacheStore`](crate::CacheStore): no answer can be had from it now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert!(redis_manager::Error::unavailable("the file is locked").is_unavailable());
+    /// ```
+    pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Unavailable, message)
     }
 
     /// Says that the command certainly was not executed, and may be tried again.

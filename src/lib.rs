@@ -46,6 +46,12 @@ mod entities;
 mod global;
 mod manager;
 
+// a cache, whoever answers
+mod cache_store;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
+
 // the honest face
 mod service;
 
@@ -66,6 +72,7 @@ mod ttl;
 mod typed_key;
 mod value;
 
+pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};
 pub use entities::{Entities, Listing};

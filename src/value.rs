@@ -142,6 +142,12 @@ impl From<&bool> for Value {
     }
 }
 
+impl From<Value> for Bytes {
+    fn from(value: Value) -> Self {
+        value.0
+    }
+}
+
 macro_rules! numbers {
     ($($number:ty),*) => {$(
         impl From<$number> for Value {

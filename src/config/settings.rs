@@ -82,6 +82,11 @@ impl TryFrom<Config> for Settings {
 impl Settings {
     /// Settings that ask nobody.
     pub(crate) fn disabled(reason: String) -> Self {
+        Self::answered_by(Target::Disabled(reason))
+    }
+
+    /// Settings that ask this, all else by default.
+    pub(crate) fn answered_by(target: Target) -> Self {
         let Config {
             db,
             max_connections,
@@ -91,7 +96,7 @@ impl Settings {
             ..
         } = Config::default();
         Self {
-            target: Target::Disabled(reason),
+            target,
             username: None,
             password: None,
             db,

@@ -14,6 +14,8 @@ mod support;
 mod face;
 
 mod batches;
+#[cfg(feature = "testing")]
+mod cache_store;
 mod codecs;
 mod entities;
 mod guest;
