@@ -51,10 +51,10 @@ mod values;
 mod wrong_type;
 
 /// One user's part of a server that all tests of this process share: its own manager behind its own prefix.
-struct Shared {
-    redis: RedisManager,
-    prefix: String,
-    server: Arc<RedisServer>,
+pub struct Shared {
+    pub redis: RedisManager,
+    pub prefix: String,
+    pub server: Arc<RedisServer>,
 }
 
 /// Does not own the server: a static is never dropped, so the last user ends it.
@@ -64,7 +64,7 @@ static USERS: AtomicU64 = AtomicU64::new(0);
 
 impl Shared {
     /// Starts the server if nobody uses one.
-    fn join() -> Self {
+    pub fn join() -> Self {
         let mut current = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
         let server = current.upgrade().unwrap_or_else(|| {
             let server = Arc::new(RedisServer::start());
@@ -80,7 +80,7 @@ impl Shared {
     }
 
     /// No behaviour of this suite is an outage.
-    fn assert_undisturbed(&self) {
+    pub fn assert_undisturbed(&self) {
         let metrics = self.redis.metrics();
         assert_eq!(
             (metrics.outages, metrics.broken, metrics.timeouts),
@@ -92,7 +92,7 @@ impl Shared {
     }
 }
 
-fn embedded() -> RedisManager {
+pub fn embedded() -> RedisManager {
     patient("memory://", "")
 }
 

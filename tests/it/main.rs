@@ -10,6 +10,7 @@
 
 mod support;
 
+#[macro_use]
 mod face;
 mod hostile;
 mod layering;
@@ -17,5 +18,6 @@ mod lifecycle;
 mod outage;
 mod secrets;
 mod servers;
+mod service;
 mod spans;
 mod surface;
