@@ -202,6 +202,41 @@ mod tests {
     }
 
     #[test]
+    fn every_change_of_a_list_or_a_set_is_accounted_for() {
+        let now = Instant::now();
+        let mut store = Store::new(20_000);
+        for n in 0..2_000_usize {
+            let element = "v".repeat(n % 90);
+            for (name, args) in [
+                ("RPUSH", &["l", &element, "x", "y"][..][..]),
+                ("LPUSH", &["l", &element][..]),
+                ("LINSERT", &["l", "BEFORE", "x", &element][..]),
+                ("LSET", &["l", "1", &element][..]),
+                ("LREM", &["l", "-1", "y"][..]),
+                ("LMOVE", &["l", "m", "LEFT", "RIGHT"][..]),
+                ("LMOVE", &["l", "l", "LEFT", "RIGHT"][..]),
+                ("LTRIM", &["l", "0", "-3"][..]),
+                ("RPOP", &["m"][..]),
+                ("LPOP", &["l", "2"][..]),
+                ("SADD", &["s", &element, &n.to_string()][..]),
+                ("SUNIONSTORE", &["t", "s", "u"][..]),
+                ("SDIFFSTORE", &["u", "s", "t"][..]),
+                ("SINTERSTORE", &["v", "s", "t"][..]),
+                ("SMOVE", &["t", "u", &element][..]),
+                ("SPOP", &["s", &(n % 3).to_string()][..]),
+                ("SREM", &["s", &element][..]),
+            ] {
+                let call = Call::new(name).args(args.iter().map(|arg| arg.as_bytes().to_vec()));
+                match execute(&mut store, call.into(), now) {
+                    Ok(_) => {}
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Server, "{name}: {error}"),
+                }
+                store.assert_accounted();
+            }
+        }
+    }
+
+    #[test]
     fn what_is_larger_than_the_store_is_refused_and_evicts_nothing() {
         let now = Instant::now();
         let mut store = Store::new(1_000);

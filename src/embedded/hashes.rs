@@ -36,7 +36,10 @@ pub(super) fn call(store: &mut Store, call: &Call, now: Instant) -> Option<Resul
             let value = |field| hash.get(field).map_or(Reply::Nil, Reply::Bytes);
             Ok(Reply::Array(words.rest().map(value).collect()))
         }),
-        "HGETALL" => look(store, words, &|hash, _| Ok(Reply::Map(pairs(hash, None)))),
+        "HGETALL" => look(store, words, &|hash, _| {
+            let pair = |(field, value): (&Bytes, &Bytes)| (Reply::Bytes(field.clone()), Reply::Bytes(value.clone()));
+            Ok(Reply::Map(hash.fields.iter().map(pair).collect()))
+        }),
         "HEXISTS" => look(store, words, &|hash, words| {
             Ok(Reply::Integer(hash.fields.contains_key(words.next()?).into()))
         }),
@@ -48,24 +51,14 @@ pub(super) fn call(store: &mut Store, call: &Call, now: Instant) -> Option<Resul
             Ok(Reply::Array(hash.fields.values().cloned().map(Reply::Bytes).collect()))
         }),
         "HSCAN" => look(store, words, &|hash, words| {
-            words.next()?;
-            let pattern = if words.take("MATCH") { Some(words.next()?) } else { None };
-            let found = pairs(hash, pattern)
-                .into_iter()
-                .flat_map(|(field, value)| [field, value]);
-            let cursor = Reply::Bytes(Bytes::from_static(b"0"));
-            Ok(Reply::Array(vec![cursor, Reply::Array(found.collect())]))
+            let is_asked_for = glob::asked_for(words)?;
+            let found = hash.fields.iter().filter(|(field, _)| is_asked_for(field));
+            Ok(glob::page(
+                found.flat_map(|(field, value)| [field.clone(), value.clone()]),
+            ))
         }),
         _ => return None,
     })
-}
-
-fn pairs(hash: &Hash, pattern: Option<&Bytes>) -> Vec<(Reply, Reply)> {
-    hash.fields
-        .iter()
-        .filter(|(field, _)| pattern.is_none_or(|pattern| glob::matches(pattern, field)))
-        .map(|(field, value)| (Reply::Bytes(field.clone()), Reply::Bytes(value.clone())))
-        .collect()
 }
 
 fn set_nx(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {

@@ -104,19 +104,7 @@ fn copy(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply>
     Ok(Reply::Integer(1))
 }
 
-/// All at once: the store is in this process, and bounded.
 fn scan(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {
-    words.next()?;
-    let pattern = if words.take("MATCH") { Some(words.next()?) } else { None };
-    let is_asked_for = |key: &&Bytes| pattern.is_none_or(|pattern| glob::matches(pattern, key));
-    let keys = store
-        .keys(now)
-        .filter(is_asked_for)
-        .cloned()
-        .map(Reply::Bytes)
-        .collect();
-    Ok(Reply::Array(vec![
-        Reply::Bytes(Bytes::from_static(b"0")),
-        Reply::Array(keys),
-    ]))
+    let is_asked_for = glob::asked_for(words)?;
+    Ok(glob::page(store.keys(now).filter(|key| is_asked_for(key)).cloned()))
 }

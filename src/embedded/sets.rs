@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     data::{Collection, Set, element_cost, owned},
+    glob,
     store::{Store, count},
     words::Words,
 };
@@ -37,6 +38,12 @@ pub(super) fn call(store: &mut Store, call: &Call, now: Instant) -> Option<Resul
         }),
         "SPOP" => pop(store, words, now),
         "SMOVE" => move_one(store, words, now),
+        "SSCAN" => look(store, words, &|set, words| {
+            let is_asked_for = glob::asked_for(words)?;
+            Ok(glob::page(
+                set.members().iter().filter(|member| is_asked_for(member)).cloned(),
+            ))
+        }),
         "SMEMBERS" => look(store, words, &|set, _| Ok(list(set.members().to_vec()))),
         "SCARD" => look(store, words, &|set, _| Ok(count(set.members().len()))),
         "SISMEMBER" => look(store, words, &|set, words| Ok(is_member(set, words.next()?))),

@@ -319,12 +319,9 @@ fn number(score: f64) -> f64 {
 
 /// All at once: the store is in this process, and bounded.
 fn scan(set: &SortedSet, words: &mut Words<'_>) -> Result<Reply> {
-    words.next()?;
-    let pattern = if words.take("MATCH") { Some(words.next()?) } else { None };
-    let found = set
-        .iter()
-        .filter(|(member, _)| pattern.is_none_or(|pattern| glob::matches(pattern, member)))
-        .flat_map(|(member, score)| [Reply::Bytes(member.clone()), Reply::Bytes(score.to_string().into())]);
-    let cursor = Reply::Bytes(Bytes::from_static(b"0"));
-    Ok(Reply::Array(vec![cursor, Reply::Array(found.collect())]))
+    let is_asked_for = glob::asked_for(words)?;
+    let found = set.iter().filter(|(member, _)| is_asked_for(member));
+    Ok(glob::page(found.flat_map(|(member, score)| {
+        [member.clone(), score.to_string().into()]
+    })))
 }

@@ -58,6 +58,7 @@ group! {
 /// # }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a list has two ends")]
 pub enum Side {
     /// Where index 0 is.
     Left,

@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{hashes::HashOperations, keys::KeyOperations, request::Request};
+use super::{
+    hashes::HashOperations, keys::KeyOperations, request::Request, sets::SetOperations,
+    sorted_sets::SortedSetOperations,
+};
 use crate::{
     command::Call,
     error::{Error, Result},
@@ -94,6 +97,20 @@ impl<'a> HashOperations<'a> {
     /// Iterates over the fields of a hash and their values. One round trip for each page; a small hash is one page.
     pub fn hscan<F: FromReply, V: FromReply>(&self, key: impl Into<Key>) -> Scan<'a, (F, V)> {
         Scan::of(self.road, "HSCAN", key.into(), read_pairs)
+    }
+}
+
+impl<'a> SetOperations<'a> {
+    /// Iterates over the members of a set. One round trip for each page; a small set is one page.
+    pub fn sscan<T: FromReply>(&self, key: impl Into<Key>) -> Scan<'a, T> {
+        Scan::of(self.road, "SSCAN", key.into(), |reply, _prefix| Vec::from_reply(reply))
+    }
+}
+
+impl<'a> SortedSetOperations<'a> {
+    /// Iterates over the members of a sorted set and their scores, in no particular order. One round trip for each page; a small set is one page.
+    pub fn zscan<T: FromReply>(&self, key: impl Into<Key>) -> Scan<'a, (T, f64)> {
+        Scan::of(self.road, "ZSCAN", key.into(), read_pairs)
     }
 }
 

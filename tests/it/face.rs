@@ -53,8 +53,8 @@ mod wrong_type;
 /// One user's part of a server that all tests of this process share: its own manager behind its own prefix.
 pub struct Shared {
     pub redis: RedisManager,
-    prefix: String,
-    server: Arc<RedisServer>,
+    pub prefix: String,
+    pub server: Arc<RedisServer>,
 }
 
 /// Does not own the server: a static is never dropped, so the last user ends it.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The rooms, from top to bottom. A room imports from layers below its own, and from itself.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 11] = [
     &["lib"],
     &["global"],
     &["entities", "manager", "testing"],

@@ -14,6 +14,7 @@ mod support;
 mod face;
 
 mod batches;
+mod blocking;
 #[cfg(feature = "testing")]
 mod cache_store;
 mod codecs;

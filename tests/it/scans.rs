@@ -22,6 +22,7 @@ on_both_backends! {
     a_stopped_deletion_says_how_far_it_came,
     progress_is_told_and_grows,
     a_hash_is_scanned_field_by_field,
+    sets_are_scanned_member_by_member,
     a_scan_of_another_type_is_an_error_and_then_ends,
 }
 
@@ -141,6 +142,26 @@ async fn a_hash_is_scanned_field_by_field(redis: &RedisManager) {
         count += 1;
     }
     assert_eq!(count, 10);
+}
+
+async fn sets_are_scanned_member_by_member(redis: &RedisManager) {
+    let (set, zset) = (redis.service().set(), redis.service().zset());
+    set.sadd("s", (0..1_000).map(|n| format!("m{n}"))).await.unwrap();
+    zset.zadd("z", (0..1_000).map(|n| (format!("m{n}"), f64::from(n))))
+        .await
+        .unwrap();
+    let (mut members, mut scores) = (BTreeSet::new(), BTreeMap::new());
+    let mut scan = set.sscan::<String>("s");
+    while let Some(member) = scan.next().await {
+        members.insert(member.unwrap());
+    }
+    let mut scan = zset.zscan::<String>("z").matching("m*").count(10);
+    while let Some(pair) = scan.next().await {
+        let (member, score) = pair.unwrap();
+        scores.insert(member, score);
+    }
+    assert_eq!((members.len(), scores.len()), (1_000, 1_000));
+    assert!((scores["m7"] - 7.0).abs() < f64::EPSILON);
 }
 
 async fn a_scan_of_another_type_is_an_error_and_then_ends(redis: &RedisManager) {

@@ -2,6 +2,8 @@
 
 mod hashes;
 mod keys;
+mod lists;
+mod sets;
 mod sorted_sets;
 mod strings;
 
