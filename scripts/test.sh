@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every check of the project, after installing what the checks need: a C compiler and redis-server.
+# Runs every check of the project, after installing what the checks need: a C compiler, redis-server and Python.
 # It never stops at the first failure; the summary at the end names each. It leaves no server running.
 set -euo pipefail
 
@@ -10,7 +10,9 @@ usage: scripts/test.sh [--no-bench]
   --no-bench      leave out the benchmark, and with it the release build
 
 environment:
-  REDIS_SERVER    the server program to test against, instead of redis-server from PATH
+  REDIS_SERVER        the server program to test against, instead of redis-server from PATH
+  JSON_SERVER_PYTHON  a Python that has the packages of tests/json_server.txt, instead of one that is set up in the
+                      target directory
 TEXT
 }
 
@@ -106,6 +108,37 @@ install_server() {
     esac
 }
 
+install_python() {
+    say "There is no Python that can make virtual environments, and a tests' server is written in it. Installing it."
+    case $1 in
+        apt-get) apt_install python3 python3-venv ;;
+        dnf) as_root dnf install -y python3 ;;
+        apk) as_root apk add python3 ;;
+        brew) brew install python ;;
+        *) die "no apt-get, dnf, apk or brew: install Python 3.11 or later, with venv and pip" ;;
+    esac
+}
+
+# Debian keeps ensurepip, without which there is no pip in a virtual environment, in a package of its own.
+has_python() { python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+# Sets up the Python of the JSON server, in a virtual environment where the tests look for it. The list of its packages is
+# copied into it at the end, so that one that was left half done, or has other versions, is made anew.
+prepare_json_server() {
+    local list=tests/json_server.txt environment=${CARGO_TARGET_DIR:-target}/json_server
+    if ! cmp -s "$list" "$environment/installed.txt" || ! "$environment/bin/python" -c 'import fakeredis'; then
+        has_python || install_python "$(package_manager)" || die "Python could not be installed"
+        has_python || die "Python was installed, but python3 is older than 3.11, or cannot make virtual environments"
+        say "Installing the packages of $list into $environment."
+        rm -rf "$environment"
+        python3 -m venv "$environment" || die "the virtual environment $environment could not be made"
+        "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list" ||
+            die "pip could not install the packages of $list"
+        cp "$list" "$environment/installed.txt"
+    fi
+    JSON_SERVER_PYTHON=$(cd "$environment/bin" && pwd)/python
+}
+
 prepare() {
     has cargo || die "cargo is not in PATH: install Rust first"
     has cc || install_compiler "$(package_manager)" || die "the C compiler could not be installed"
@@ -118,7 +151,12 @@ prepare() {
         REDIS_SERVER=$(command -v redis-server || command -v valkey-server) ||
             die "redis-server was installed, but it is not in PATH"
     fi
-    export REDIS_SERVER
+    if [ -n "${JSON_SERVER_PYTHON:-}" ]; then
+        has "$JSON_SERVER_PYTHON" || die "JSON_SERVER_PYTHON=$JSON_SERVER_PYTHON is no program"
+    else
+        prepare_json_server
+    fi
+    export REDIS_SERVER JSON_SERVER_PYTHON
     for component in fmt:rustfmt clippy:clippy; do
         cargo "${component%%:*}" --version >/dev/null 2>&1 && continue
         say "There is no cargo ${component%%:*}. Installing it with rustup."
@@ -128,7 +166,7 @@ prepare() {
     for variable in $(compgen -e | grep -E '^(ENABLE_REDIS|REDIS_.*)$' | grep -vx REDIS_SERVER); do
         unset "$variable"
     done
-    say "$(cargo --version); $("$REDIS_SERVER" --version)"
+    say "$(cargo --version); $("$REDIS_SERVER" --version); $("$JSON_SERVER_PYTHON" --version)"
 }
 
 # --- the steps -------------------------------------------------------------------------------------------------------

@@ -32,6 +32,14 @@ pub(crate) enum Command {
         /// How long the counter will live if this creates it.
         ttl: Option<Ttl>,
     },
+    /// Sets a string, or deletes it, if it is still what was read before.
+    CompareAndSet {
+        key: Bytes,
+        old: Option<Bytes>,
+        new: Option<Bytes>,
+        /// How long it will live; as long as what it replaces, if not said.
+        ttl: Option<Ttl>,
+    },
     HashSet {
         key: Bytes,
         fields: Vec<(Bytes, Bytes)>,
@@ -67,6 +75,9 @@ pub(crate) enum Guard {
     AbsentAt(usize),
     /// A script puts a list around the list.
     Wrapped,
+    /// This script asks instead, where not every server has the command in this form. `KEYS`: the keys; `ARGV`: the command, then its other
+    /// words.
+    Scripted(&'static str),
 }
 
 /// `GET`: a type of its own, because the hottest command has a way of its own.
@@ -131,7 +142,7 @@ impl Command {
             Self::Exists { .. } => "EXISTS",
             Self::Expire { .. } => "PEXPIRE",
             Self::IncrBy { ttl: None, .. } => "INCRBY",
-            Self::IncrBy { ttl: Some(_), .. } => "EVAL",
+            Self::IncrBy { ttl: Some(_), .. } | Self::CompareAndSet { .. } => "EVAL",
             Self::HashSet { .. } => "HSET",
             Self::HashGet { .. } => "HGET",
             Self::Call(call) => call.name,
@@ -146,6 +157,7 @@ impl Command {
             | Self::Exists { key }
             | Self::Expire { key, .. }
             | Self::IncrBy { key, .. }
+            | Self::CompareAndSet { key, .. }
             | Self::HashSet { key, .. }
             | Self::HashGet { key, .. } => Some(key),
             Self::GetMany { keys } | Self::Delete { keys } => keys.first(),
@@ -161,6 +173,7 @@ impl Command {
             Self::SetMany { pairs, .. } | Self::HashSet { fields: pairs, .. } => {
                 pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
             }
+            Self::CompareAndSet { old, new, .. } => [old, new].into_iter().flatten().map(Bytes::len).sum(),
             Self::Call(call) => call.args.iter().map(|arg| arg.bytes().len()).sum(),
             _ => 0,
         }

@@ -7,6 +7,9 @@ mod data;
 mod glob;
 mod hashes;
 mod keys;
+mod lists;
+mod sets;
+mod sorted_sets;
 mod store;
 mod strings;
 mod words;
@@ -89,6 +92,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
         Command::Set(set) => strings::set(store, set, now),
         Command::SetMany { pairs, ttl } => strings::set_many(store, pairs, ttl, now),
         Command::IncrBy { key, by, ttl } => strings::incr_by(store, key, by, ttl, now),
+        Command::CompareAndSet { key, old, new, ttl } => strings::compare_and_set(store, key, (old, new), ttl, now),
         Command::Delete { keys } => Ok(keys::delete(store, keys.iter(), now)),
         Command::Exists { key } => Ok(Reply::Integer(store.live(&key, now).is_some().into())),
         Command::Expire { key, ttl } => Ok(Reply::Integer(store.set_expiry(&key, deadline(now, ttl), now).into())),
@@ -105,10 +109,21 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
 }
 
 fn call_by_name(store: &mut Store, call: &Call, now: Instant) -> Result<Reply> {
-    let groups = [strings::call, keys::call, hashes::call];
+    let groups = [
+        strings::call,
+        keys::call,
+        hashes::call,
+        lists::call,
+        sets::call,
+        sorted_sets::call,
+    ];
     let answer = groups.iter().find_map(|group| group(store, call, now));
     answer.unwrap_or_else(|| {
-        let message = format!("the embedded backend does not know {}", call.name);
+        let message = if call.name.starts_with("JSON.") {
+            format!("the embedded backend lacks the RedisJSON module ({})", call.name)
+        } else {
+            format!("the embedded backend does not know {}", call.name)
+        };
         Err(Error::new(ErrorKind::Unsupported, message))
     })
 }

@@ -42,6 +42,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // the public face
+mod entities;
 mod global;
 mod manager;
 
@@ -62,21 +63,32 @@ mod key;
 mod metrics;
 mod reply;
 mod ttl;
+mod typed_key;
 mod value;
 
+pub use codec::Format;
 pub use config::{Batching, Config, Secret};
+pub use entities::{Entities, Listing};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};
 pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest};
 pub use metrics::Metrics;
-pub use reply::{FromReply, Reply};
+#[cfg(feature = "msgpack")]
+#[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+pub use reply::MessagePack;
+pub use reply::{FromReply, Json, Reply};
 pub use service::{
-    Asked, Batch, Deletion, GetExCommand, HashOperations, KeyOperations, KeyTtl, KeyType, Operation, Pipeline, Reader,
-    RedisService, Request, Scan, Script, ScriptOperations, SetCommand, SetManyCommand, StopHandle, StringOperations,
-    Transaction, Watch,
+    Aggregate, Asked, Batch, Deletion, FieldExpiry, FieldPersist, FieldTtl, GetExCommand, HashOperations,
+    JsonModuleOperations, JsonSetCommand, JsonType, KeyOperations, KeyTtl, KeyType, LPosCommand, LexBound,
+    ListOperations, Operation, Pipeline, Reader, RedisService, Request, Scan, ScoreBound, Script, ScriptOperations,
+    SetCommand, SetManyCommand, SetOperations, Side, SortedSetOperations, StopHandle, StringOperations, Transaction,
+    TypedGetExCommand, TypedOperations, Watch, ZAddCommand, ZAddIncrCommand, ZRangeCommand, ZStoreCommand,
 };
 pub use ttl::{IntoTtl, Ttl};
+#[doc(hidden)]
+pub use typed_key::template as __template;
+pub use typed_key::{KeyFamily, KeyOf, KeyPart, ParseKey, TypedKey};
 pub use value::Value;
 
 /// Runs the examples of the README.

@@ -1,10 +1,13 @@
 //! What is answered, whoever answers, and how it becomes what the caller asked for.
 
+mod encoded;
 mod read;
 
 use bytes::Bytes;
 
-pub use self::read::FromReply;
+#[cfg(feature = "msgpack")]
+pub use self::encoded::MessagePack;
+pub use self::{encoded::Json, read::FromReply};
 use crate::error::{Error, ErrorKind, Result};
 
 /// One answer, as it came. Read it as a type with [`FromReply`]; look into it where the shape is not known beforehand, as a

@@ -1,14 +1,20 @@
 //! The honest face: every call says what happened.
 
+mod blocking;
 mod deletion;
 mod hashes;
+mod json_module;
 mod keys;
+mod lists;
 mod pipeline;
 mod request;
 mod scan;
 mod scripts;
+mod sets;
+mod sorted_sets;
 mod strings;
 mod transaction;
+mod typed;
 
 use std::sync::Arc;
 
@@ -17,17 +23,25 @@ use bytes::Bytes;
 pub(crate) use self::strings::SetOptions;
 pub use self::{
     deletion::{Deletion, StopHandle},
-    hashes::HashOperations,
+    hashes::{FieldExpiry, FieldPersist, FieldTtl, HashOperations},
+    json_module::{JsonModuleOperations, JsonSetCommand, JsonType},
     keys::{KeyOperations, KeyTtl, KeyType},
+    lists::{LPosCommand, ListOperations, Side},
     pipeline::{Asked, Batch, Pipeline, Reader},
     request::{Operation, Request},
     scan::Scan,
     scripts::{Script, ScriptOperations},
+    sets::SetOperations,
+    sorted_sets::{
+        Aggregate, LexBound, ScoreBound, SortedSetOperations, ZAddCommand, ZAddIncrCommand, ZRangeCommand,
+        ZStoreCommand,
+    },
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
     transaction::{Transaction, Watch},
+    typed::{TypedGetExCommand, TypedOperations},
 };
 use crate::{
-    codec,
+    codec::{self, Format},
     command::Get,
     config::Settings,
     error::Result,
@@ -122,6 +136,38 @@ impl RedisService {
     /// Lua scripts.
     pub fn scripts(&self) -> ScriptOperations<'_> {
         ScriptOperations::new(self)
+    }
+
+    /// JSON documents by path, on a server with the RedisJSON module.
+    pub fn json_module(&self) -> JsonModuleOperations<'_> {
+        JsonModuleOperations::new(self)
+    }
+
+    /// Lists.
+    pub fn list(&self) -> ListOperations<'_> {
+        ListOperations::new(self)
+    }
+
+    /// Sets.
+    pub fn set(&self) -> SetOperations<'_> {
+        SetOperations::new(self)
+    }
+
+    /// Sorted sets.
+    pub fn zset(&self) -> SortedSetOperations<'_> {
+        SortedSetOperations::new(self)
+    }
+
+    /// Typed values as JSON, in plain strings.
+    pub fn json(&self) -> TypedOperations<'_> {
+        TypedOperations::new(self, Format::Json)
+    }
+
+    /// Typed values as MessagePack, in plain strings.
+    #[cfg(feature = "msgpack")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+    pub fn message_pack(&self) -> TypedOperations<'_> {
+        TypedOperations::new(self, Format::MessagePack)
     }
 
     /// Reads the value at a key. The way of the forgiving face: nothing is built for a call that is refused, and no box is made.

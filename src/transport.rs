@@ -19,6 +19,7 @@
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`failure`]: what its errors mean, and the server's;
+//! - [`witness`]: lists that could be misread, on a connection where a token proves that they were not;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod blocking;
@@ -39,3 +40,4 @@ mod private;
 pub(crate) mod session;
 pub(crate) mod topology;
 mod wire;
+mod witness;

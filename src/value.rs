@@ -1,11 +1,14 @@
 //! Plain values on their way to Redis.
 
 use bytes::Bytes;
+use serde::Serialize;
 
-/// A value to store: text, bytes, an integer or a float.
+use crate::{codec::Format, error::Result};
+
+/// A value to store: text, bytes, an integer, a float or a `bool`; or anything else as [`json`](Self::json).
 ///
 /// Numbers are stored as Redis stores them, as decimal text, so that `INCR` and other clients understand them; a float
-/// is written in the shortest form that reads back as the same float.
+/// is written in the shortest form that reads back as the same float. A `bool` is stored as `1` or `0`.
 ///
 /// # Examples
 ///
@@ -14,12 +17,61 @@ use bytes::Bytes;
 ///
 /// assert_eq!(Value::from(42).as_bytes(), b"42");
 /// assert_eq!(Value::from(0.1).as_bytes(), b"0.1");
+/// assert_eq!(Value::from(true).as_bytes(), b"1");
 /// assert_eq!(Value::from(&[0xff_u8, 0][..]).as_bytes(), [0xff, 0]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Value(Bytes);
 
 impl Value {
+    /// Writes a value as JSON. Read it as [`Json`](crate::Json), or by [`json()`](crate::RedisService::json).
+    ///
+    /// # Errors
+    ///
+    /// - Kind `Encode`: JSON has nothing for such a value; see [`Format`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Config, Json, RedisManager, Value};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), redis_manager::Error> {
+    /// # let redis = RedisManager::new(Config::from_url("memory://"))?;
+    /// let hash = redis.service().hash();
+    /// hash.hset("user:7", [("tags", Value::json(&["admin", "author"])?), ("age", 36.into())]).await?;
+    /// let tags: Option<Json<Vec<String>>> = hash.hget("user:7", "tags").await?;
+    /// assert_eq!(tags.unwrap().0, ["admin", "author"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Self::encoded(Format::Json, value)
+    }
+
+    /// Writes a value as MessagePack. Read it as [`MessagePack`](crate::MessagePack), or by
+    /// [`message_pack()`](crate::RedisService::message_pack).
+    ///
+    /// # Errors
+    ///
+    /// - Kind `Encode`: the value's `Serialize` fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(redis_manager::Value::message_pack(&[1, 2])?.as_bytes(), [0x92, 1, 2]);
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    #[cfg(feature = "msgpack")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
+    pub fn message_pack<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
+        Self::encoded(Format::MessagePack, value)
+    }
+
+    pub(crate) fn encoded<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Self> {
+        format.encode(value).map(Self)
+    }
+
     /// Returns the bytes as they are sent.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -75,6 +127,18 @@ impl From<Bytes> for Value {
 impl From<&Self> for Value {
     fn from(value: &Self) -> Self {
         value.clone()
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self(Bytes::from_static(if flag { b"1" } else { b"0" }))
+    }
+}
+
+impl From<&bool> for Value {
+    fn from(flag: &bool) -> Self {
+        (*flag).into()
     }
 }
 

@@ -13,9 +13,11 @@ use crate::{
 };
 
 /// The parts in the order of the report, under the names that `--only` takes.
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 8] = [
     ("hget", calls::hget),
     ("hgetall", calls::hgetall),
+    ("lrange", calls::lrange),
+    ("zrange", calls::zrange),
     ("pipeline", calls::pipeline),
     ("get_many", batch::get_many_vs_gets),
     ("delete_pattern", deletion::delete_pattern),

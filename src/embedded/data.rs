@@ -1,15 +1,26 @@
 //! What a key can hold, and what that costs.
 
 mod hash;
+mod list;
+mod set;
+mod sorted_set;
 
 use bytes::Bytes;
 
-pub(super) use self::hash::Hash;
+pub(super) use self::{
+    hash::Hash,
+    list::{End, List},
+    set::Set,
+    sorted_set::SortedSet,
+};
 
 #[derive(Clone)]
 pub(super) enum Data {
     Text(Bytes),
     Hash(Hash),
+    List(List),
+    Set(Set),
+    SortedSet(SortedSet),
 }
 
 /// Data that consists of elements: it comes into being with its first one, and is gone with its last one.
@@ -29,6 +40,9 @@ impl Data {
         match self {
             Self::Text(value) => value.len(),
             Self::Hash(hash) => hash.cost(),
+            Self::List(list) => list.cost(),
+            Self::Set(set) => set.cost(),
+            Self::SortedSet(set) => set.cost(),
         }
     }
 
@@ -37,12 +51,19 @@ impl Data {
         match self {
             Self::Text(_) => "string",
             Self::Hash(_) => "hash",
+            Self::List(_) => "list",
+            Self::Set(_) => "set",
+            Self::SortedSet(_) => "zset",
         }
     }
 }
 
 pub(super) fn pair_cost(name: &Bytes, value: &Bytes) -> usize {
     name.len() + value.len() + OVERHEAD
+}
+
+pub(super) fn element_cost(element: &Bytes) -> usize {
+    element.len() + OVERHEAD
 }
 
 /// Copies, so that a small slice of a large buffer does not keep the buffer alive.

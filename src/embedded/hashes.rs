@@ -8,7 +8,7 @@ use super::{
     data::{Hash, pair_cost},
     glob,
     store::{Store, count},
-    words::{Words, float, integer},
+    words::{Words, float, integer, sum},
 };
 use crate::{
     command::Call,
@@ -100,7 +100,7 @@ fn incr_by_float(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Resu
             Some(old) => float(old).map_err(|_| Error::new(ErrorKind::Server, "ERR hash value is not a float"))?,
             None => 0.0,
         };
-        let new = Bytes::from((old + by).to_string());
+        let new = Bytes::from(sum(old, by)?.to_string());
         hash.set([(field.clone(), new.clone())]);
         Ok(Reply::Bytes(new))
     })

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     data::{Data, owned, pair_cost},
     store::{Entry, Store, count, deadline, wrong_type},
-    words::{Words, float, integer},
+    words::{Words, float, integer, sum},
 };
 use crate::{
     command::{Call, Condition, Expiry, Set},
@@ -94,6 +94,29 @@ pub(super) fn incr_by(store: &mut Store, key: Bytes, by: i64, ttl: Option<Ttl>, 
     Ok(Reply::Integer(new))
 }
 
+pub(super) fn compare_and_set(
+    store: &mut Store,
+    key: Bytes,
+    (old, new): (Option<Bytes>, Option<Bytes>),
+    ttl: Option<Ttl>,
+    now: Instant,
+) -> Result<Reply> {
+    let (current, expires) =
+        text_entry(store, &key, now)?.map_or((None, None), |(text, expires)| (Some(text), expires));
+    if current != old {
+        return Ok(Reply::Integer(0));
+    }
+    match new {
+        Some(new) => {
+            store.check_fit(key.len() + new.len())?;
+            let expires = ttl.map_or(expires, |ttl| deadline(now, ttl));
+            store.put(key, Data::Text(owned(&new)), expires);
+        }
+        None => drop(store.take(&key)),
+    }
+    Ok(Reply::Integer(1))
+}
+
 /// Returns the instant of a time of the system's clock; one in the past is now.
 pub(super) fn at_unix_millis(now: Instant, millis: i64) -> Option<Instant> {
     let at = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0));
@@ -169,7 +192,7 @@ fn incr_by_float(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Resu
         None => (0.0, None),
         Some((value, expires)) => (float(&value)?, expires),
     };
-    let new = Bytes::from((old + by).to_string());
+    let new = Bytes::from(sum(old, by)?.to_string());
     store.put(key.clone(), Data::Text(new.clone()), expires);
     Ok(Reply::Bytes(new))
 }

@@ -30,6 +30,11 @@ impl<'a> Words<'a> {
         integer(self.next()?)
     }
 
+    pub(super) fn positive(&mut self) -> Result<usize> {
+        usize::try_from(self.integer()?)
+            .map_err(|_negative| Error::new(ErrorKind::Server, "ERR value is out of range, must be positive"))
+    }
+
     pub(super) fn float(&mut self) -> Result<f64> {
         float(self.next()?)
     }
@@ -72,6 +77,18 @@ pub(super) fn float(value: &[u8]) -> Result<f64> {
     let text = std::str::from_utf8(value).ok();
     let parsed = text.and_then(|text| text.parse::<f64>().ok().filter(|number| !number.is_nan()));
     parsed.ok_or_else(|| Error::new(ErrorKind::Server, "ERR value is not a valid float"))
+}
+
+/// Adds what a command with `INCRBYFLOAT` in its name adds.
+pub(super) fn sum(old: f64, by: f64) -> Result<f64> {
+    let sum = old + by;
+    if sum.is_finite() {
+        return Ok(sum);
+    }
+    Err(Error::new(
+        ErrorKind::Server,
+        "ERR increment would produce NaN or Infinity",
+    ))
 }
 
 #[cfg(test)]

@@ -1,9 +1,18 @@
 //! Hashes.
 
+mod expiry;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use self::expiry::{FieldExpiry, FieldPersist, FieldTtl};
 use super::request::{Request, group};
 use crate::{
+    codec,
     command::{Call, Command, Guard},
-    error::Result,
+    error::{Error, Result},
     key::{Key, Prefix},
     reply::{FromReply, Reply},
     value::Value,
@@ -26,6 +35,17 @@ group! {
     /// assert_eq!(name.as_deref(), Some("Ada"));
     /// let found: Vec<Option<String>> = hash.hmget("user:7", ["role", "age"]).await?;
     /// assert_eq!(found, [Some("admin".to_owned()), None]);
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    /// struct User {
+    ///     name: String,
+    ///     age: Option<u8>,
+    ///     langs: Vec<String>,
+    /// }
+    /// let ada = User { name: "Ada".to_owned(), age: None, langs: vec!["en".to_owned()] };
+    /// hash.hset_struct("user:8", &ada).await?;
+    /// assert_eq!(hash.hget::<String>("user:8", "name").await?.as_deref(), Some("Ada"));
+    /// assert_eq!(hash.hgetall_as::<User>("user:8").await?, Some(ada));
     /// # Ok(())
     /// # }
     /// ```
@@ -56,6 +76,19 @@ impl<'a> HashOperations<'a> {
             },
             Reply::into_count,
         )
+    }
+
+    /// Sets a field of a hash for each field of a struct (`HSET`) and returns how many are new. One round trip; none for no fields.
+    ///
+    /// Text, numbers and `bool` are stored as plain text, an enum without data by its name, bytes as they are, what is nested as JSON. A field
+    /// that is `None` is left out: what the hash has there stays. A map whose keys are text or numbers is as good as a struct.
+    ///
+    /// Fails with kind `Encode` if the value is neither, or if a part of it has no form in JSON.
+    pub fn hset_struct<T: Serialize + ?Sized>(&self, key: impl Into<Key>, value: &T) -> Request<'a, u64> {
+        match codec::to_fields(value) {
+            Ok(fields) => self.hset(key, fields),
+            Err(error) => Request::new(self.road, |_prefix| Err::<Call, _>(error), Reply::into_count),
+        }
     }
 
     /// Sets a field unless there is one of that name (`HSETNX`), and says whether it did. One round trip.
@@ -98,6 +131,24 @@ impl<'a> HashOperations<'a> {
         self.on("HGETALL", key, M::from_reply, |call| call)
     }
 
+    /// Returns all fields (`HGETALL`) as a struct, as [`hset_struct`](Self::hset_struct) stored it; `None` without such a key. One round trip.
+    ///
+    /// A missing field is `None` if it is an `Option`, and what `#[serde(default)]` says. Fields of the hash that the struct has not are
+    /// passed over. Where a type does not say what it takes, as `serde_json::Value`, `#[serde(flatten)]` and untagged enums, what is JSON is
+    /// read as JSON, all else as text.
+    ///
+    /// Fails with kind `Decode`, naming type and field, if a field is missing or something else.
+    pub fn hgetall_as<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
+        let read = |reply| {
+            let fields: BTreeMap<Bytes, Bytes> = FromReply::from_reply(reply)?;
+            if fields.is_empty() {
+                return Ok(None);
+            }
+            codec::from_fields(fields).map(Some)
+        };
+        self.on("HGETALL", key, read, |call| call)
+    }
+
     /// Removes fields (`HDEL`) and returns how many there were. One round trip; none for no fields.
     pub fn hdel(&self, key: impl Into<Key>, fields: impl IntoIterator<Item = impl Into<Value>>) -> Request<'a, u64> {
         let fields: Vec<_> = fields.into_iter().map(|field| field.into().into_bytes()).collect();
@@ -134,6 +185,20 @@ impl<'a> HashOperations<'a> {
         self.on("HINCRBY", key, Reply::into_integer, |call| {
             call.arg(field.into().into_bytes()).number(by)
         })
+    }
+
+    /// Adds to the decimal number in a field (`HINCRBYFLOAT`) and returns the sum. A missing field counts from 0. One round trip.
+    ///
+    /// Fails with kind `InvalidArgument` if `by` is not finite, and with kind `Server` if the field is no number or the sum too large.
+    pub fn hincr_by_float(&self, key: impl Into<Key>, field: impl Into<Value>, by: f64) -> Request<'a, f64> {
+        let build = |prefix: &Prefix| {
+            if !by.is_finite() {
+                return Err(Error::invalid("a step that is not finite"));
+            }
+            let call = Call::new("HINCRBYFLOAT").key(prefix.key(key.into())?);
+            Ok(call.arg(field.into().into_bytes()).number(by))
+        };
+        Request::new(self.road, build, f64::from_reply)
     }
 
     fn on<T>(

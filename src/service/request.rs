@@ -105,6 +105,12 @@ impl<'a, T> Request<'a, T> {
         }
     }
 
+    /// Reads the answer as something else.
+    pub(crate) fn reading<U>(self, read: fn(Reply) -> Result<U>) -> Request<'a, U> {
+        let Self { road, question, .. } = self;
+        Request { road, question, read }
+    }
+
     pub(crate) fn into_parts(self) -> (Result<Question>, fn(Reply) -> Result<T>) {
         (self.question, self.read)
     }

@@ -300,6 +300,21 @@ impl<'a> StringOperations<'a> {
         Request::new(self.road, build, Reply::into_integer)
     }
 
+    /// Stores the new bytes, or deletes the key, if it still holds the old ones, and says whether it did. Without a `ttl` the key lives as long
+    /// as before. One round trip, by a script.
+    pub(crate) fn compare_and_set(
+        &self,
+        key: Key,
+        (old, new): (Option<Bytes>, Option<Bytes>),
+        ttl: Option<Ttl>,
+    ) -> Request<'a, bool> {
+        let build = |prefix: &Prefix| {
+            let key = prefix.key(key)?;
+            Ok(Command::CompareAndSet { key, old, new, ttl })
+        };
+        Request::new(self.road, build, Reply::into_flag)
+    }
+
     fn on<T>(
         &self,
         name: &'static str,

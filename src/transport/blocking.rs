@@ -27,7 +27,7 @@ pub(crate) struct Blocking {
     pub(crate) command: Command,
     /// How long the server waits.
     pub(crate) wait: Duration,
-    /// The same without waiting, for the embedded backend; the first that answers something counts.
+    /// The same without waiting, for the embedded backend: one for each key; the first that answers something counts.
     pub(crate) tries: Vec<Command>,
     /// Makes the command that puts back what was taken.
     pub(crate) undo: fn(&Reply) -> Option<Command>,
@@ -89,9 +89,14 @@ impl Blocking {
         let began = Instant::now();
         loop {
             for command in &self.tries {
-                match road.embedded()?.execute(command.clone())? {
-                    Reply::Nil => {}
-                    reply => return Ok(reply),
+                match (road.embedded()?.execute(command.clone())?, command) {
+                    (Reply::Nil, _) => {}
+                    // A pop of one of several lists tells which.
+                    (element, Command::Call(call)) if call.args.len() == 1 => {
+                        let key = call.keys().next().cloned().map_or(Reply::Nil, Reply::Bytes);
+                        return Ok(Reply::Array(vec![key, element]));
+                    }
+                    (element, _) => return Ok(element),
                 }
             }
             let left = self.wait.saturating_sub(began.elapsed());

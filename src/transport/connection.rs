@@ -124,14 +124,27 @@ impl Connection {
         wire::get(&self.client, get)
     }
 
-    /// Sends a new token and says whether that very token came back.
+    /// Asks for a list without a guard.
+    pub(super) async fn list(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        wire::list(&self.within(within), command).await
+    }
+
+    /// Sends a new token and says whether that very token came back. The future does not keep the connection open.
+    pub(super) fn echoes(&self, within: Duration) -> impl Future<Output = Result<bool, Failure>> + use<> {
+        let client = self.within(within);
+        async move {
+            let token = format!("{:016x}", RandomState::new().hash_one("heartbeat"));
+            let echo = wire::ping(&client, token.clone()).await?;
+            Ok(echo == token)
+        }
+    }
+
+    /// Says whether replies come to those who asked.
     pub(super) async fn is_in_step(&self, within: Duration) -> Result<bool, Failure> {
-        let token = format!("{:016x}", RandomState::new().hash_one("heartbeat"));
-        match wire::ping(&self.within(within), token.clone()).await {
-            Ok(echo) => Ok(echo == token),
+        match self.echoes(within).await {
             // Not permitted to PING: the server is there, and what it said answers the question.
             Err(Failure::Replied(error)) if error.kind() == ErrorKind::Auth => Ok(true),
-            Err(failure) => Err(failure),
+            outcome => outcome,
         }
     }
 

@@ -1,5 +1,7 @@
 //! What came of a command that was not answered well, told from fred's errors and the server's.
 
+use std::borrow::Cow;
+
 use fred::error::{Error as FredError, ErrorKind as FredErrorKind};
 
 use crate::error::{Error, ErrorKind};
@@ -61,13 +63,41 @@ pub(super) fn classify(error: FredError) -> Failure {
 
 /// Reads a server's error.
 pub(super) fn replied(details: &str) -> Error {
-    let kind = reply_code(details).map_or(ErrorKind::Server, |code| kind_of(code, details));
-    let error = Error::new(kind, without_arguments(details).to_owned());
+    let details = coded(details);
+    let kind = reply_code(&details).map_or(ErrorKind::Server, |code| kind_of(code, &details));
+    let message = without_arguments(&details);
+    let error = Error::new(
+        kind,
+        match missing_module(message) {
+            Some(module) if kind == ErrorKind::Unsupported => format!("{message}: the server lacks {module}"),
+            _ => message.to_owned(),
+        },
+    );
     if kind == ErrorKind::Unavailable {
         error.unsent()
     } else {
         error
     }
+}
+
+/// Gives the code `ERR` to a server's error that has none, as modules reply them: `Existing key has wrong Redis type`. Otherwise it would
+/// be taken for an error of the connection.
+pub(super) fn coded(details: &str) -> Cow<'_, str> {
+    match reply_code(details) {
+        Some(_) => details.into(),
+        None if details == WRONG_TYPE_OF_MODULE => format!("WRONGTYPE {details}").into(),
+        None => format!("ERR {details}").into(),
+    }
+}
+
+/// What modules written in Rust reply where the server itself says `WRONGTYPE`.
+const WRONG_TYPE_OF_MODULE: &str = "Existing key has wrong Redis type";
+
+/// Returns the module that a server without a command would need for it.
+fn missing_module(unknown_command: &str) -> Option<String> {
+    let (_, rest) = unknown_command.split_once("JSON.")?;
+    let name = rest.split(|letter: char| !letter.is_ascii_alphanumeric()).next()?;
+    Some(format!("the RedisJSON module (JSON.{name})"))
 }
 
 /// fred keeps an I/O error in its `Debug` form, with the message for people inside.
@@ -139,6 +169,34 @@ mod tests {
         }
         let failure = classify(FredError::new(FredErrorKind::Unknown, "LOADING Redis is loading"));
         assert!(matches!(failure, Failure::NotServing(_)), "{failure:?}");
+    }
+
+    #[test]
+    fn an_error_without_a_code_is_still_the_servers() {
+        for (details, kind) in [
+            ("Existing key has wrong Redis type", ErrorKind::WrongType),
+            ("Err wrong static path", ErrorKind::Server),
+            ("expected value at line 1 column 1", ErrorKind::Server),
+            ("", ErrorKind::Server),
+            ("OOM command not allowed", ErrorKind::OutOfMemory),
+        ] {
+            let coded = coded(details).into_owned();
+            match classify(FredError::new(FredErrorKind::Unknown, coded)) {
+                Failure::Replied(error) => assert_eq!(error.kind(), kind, "{details}"),
+                other => panic!("{details}: {other:?}"),
+            }
+        }
+        assert_eq!(told("ERR Path '$.a' does not exist").kind(), ErrorKind::Server);
+    }
+
+    #[test]
+    fn a_missing_module_is_named() {
+        let error = told("ERR unknown command 'JSON.SET', with args beginning with: 'sesame' ");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert_eq!(
+            error.message(),
+            "ERR unknown command 'JSON.SET': the server lacks the RedisJSON module (JSON.SET)"
+        );
     }
 
     #[test]

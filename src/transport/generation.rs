@@ -20,6 +20,7 @@ use super::{
     failure::Failure,
     places::Places,
     private::{Private, Privates},
+    witness::{self, Witnessed},
 };
 use crate::{
     command::{Command, Get},
@@ -39,6 +40,8 @@ pub(super) struct Generation {
     /// How many more connections may be opened.
     budget: Arc<Semaphore>,
     privates: Privates,
+    /// For lists that could be misread.
+    witnessed: Witnessed,
     /// Bounds the commands of pipelines.
     pipelined: Semaphore,
     /// Bounds what is in flight. Closed when the generation ends, which releases whoever waits.
@@ -88,6 +91,7 @@ impl Generation {
             main,
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
+            witnessed: Witnessed::default(),
             pipelined: Semaphore::new(PIPELINED),
             budget: Arc::clone(budget),
             places: Places::new(IN_FLIGHT),
@@ -129,6 +133,7 @@ impl Generation {
         self.pipelined.close();
         self.main.close();
         self.privates.close();
+        self.witnessed.close();
         if let Ok(mut bulk) = self.bulk.try_lock() {
             *bulk = None;
         }
@@ -172,10 +177,19 @@ impl Generation {
     }
 
     async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
-        if !Self::is_large(&command) {
-            return self.main.send(command, within).await;
-        }
         let asked = Instant::now();
+        if witness::is_for(&command)
+            && let Some(answer) = self
+                .witnessed
+                .ask(&command, within, async || self.another().await)
+                .await
+        {
+            return answer;
+        }
+        if !Self::is_large(&command) {
+            let left = within.saturating_sub(asked.elapsed());
+            return self.main.send(command, left).await;
+        }
         let Ok(bulk) = timeout(within, self.bulk()).await else {
             return Err(Failure::Timeout);
         };
@@ -214,17 +228,21 @@ impl Generation {
             return Some(Arc::clone(&open.connection));
         }
         *bulk = None;
-        // The last connection is kept for a runtime that has none.
-        let budget = Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)?;
-        let connection = Arc::new(Connection::open(&self.settings, &self.endpoint).await.ok()?);
-        if *self.ended.borrow() {
-            return None;
-        }
+        let (connection, budget) = self.another().await?;
+        let connection = Arc::new(connection);
         *bulk = Some(Bulk {
             connection: Arc::clone(&connection),
             _budget: budget,
         });
         Some(connection)
+    }
+
+    /// Opens a further connection, unless the pool's bound leaves no room for it.
+    async fn another(&self) -> Option<(Connection, OwnedSemaphorePermit)> {
+        // The last connection is kept for a runtime that has none.
+        let budget = Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)?;
+        let connection = Connection::open(&self.settings, &self.endpoint).await.ok()?;
+        (!*self.ended.borrow()).then_some((connection, budget))
     }
 }
 

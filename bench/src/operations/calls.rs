@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use fred::{
     clients::Client,
-    interfaces::{HashesInterface, KeysInterface},
+    interfaces::{HashesInterface, KeysInterface, ListInterface, SortedSetsInterface},
 };
 use redis_manager::RedisService;
 
@@ -13,6 +13,9 @@ use crate::{Outcome, arguments::Arguments, suite::VALUE};
 
 /// Elements of what is read as a whole.
 const TEN: usize = 10;
+
+/// Elements where ten of them are read.
+const TWENTY: usize = 20;
 
 /// `GET`s in a pipeline.
 const FIFTY: usize = 50;
@@ -24,6 +27,14 @@ struct Field;
 /// A hash of ten fields.
 #[derive(Debug, Clone)]
 struct Fields;
+
+/// The first ten elements of a longer list.
+#[derive(Debug, Clone)]
+struct Elements;
+
+/// The first ten members of a larger sorted set.
+#[derive(Debug, Clone)]
+struct Members;
 
 /// Many `GET`s at once, always of the same keys.
 #[derive(Debug, Clone)]
@@ -40,6 +51,16 @@ pub(super) fn hget(arguments: &Arguments) -> Outcome {
 /// Measures `HGETALL`.
 pub(super) fn hgetall(arguments: &Arguments) -> Outcome {
     fight(arguments, Fields)
+}
+
+/// Measures `LRANGE`.
+pub(super) fn lrange(arguments: &Arguments) -> Outcome {
+    fight(arguments, Elements)
+}
+
+/// Measures `ZRANGE`.
+pub(super) fn zrange(arguments: &Arguments) -> Outcome {
+    fight(arguments, Members)
 }
 
 /// Measures a pipeline of `GET`s.
@@ -91,6 +112,58 @@ impl Duel for Fields {
     fn is_right(answer: &Self::Answer) -> bool {
         answer.len() == TEN && answer.values().all(|value| value.len() == VALUE.len())
     }
+}
+
+impl Duel for Elements {
+    const NAME: &'static str = "lrange10";
+    type Answer = Vec<String>;
+
+    async fn prepare(&self, service: &RedisService, key: &str) -> Outcome {
+        service.list().rpush(key, [VALUE; TWENTY]).await?;
+        Ok(())
+    }
+
+    async fn ours(&self, service: &RedisService, key: &str) -> Option<Self::Answer> {
+        service.list().lrange::<String>(key, 0, 9).await.ok()
+    }
+
+    async fn theirs(&self, fred: &Client, key: &str) -> Option<Self::Answer> {
+        fred.lrange(key, 0, 9).await.ok()
+    }
+
+    fn is_right(answer: &Self::Answer) -> bool {
+        are_ten(answer)
+    }
+}
+
+impl Duel for Members {
+    const NAME: &'static str = "zrange10";
+    type Answer = Vec<String>;
+
+    async fn prepare(&self, service: &RedisService, key: &str) -> Outcome {
+        let members = (0_u8..)
+            .take(TWENTY)
+            .map(|number| (format!("{VALUE}:{number}"), f64::from(number)));
+        service.zset().zadd(key, members).await?;
+        Ok(())
+    }
+
+    async fn ours(&self, service: &RedisService, key: &str) -> Option<Self::Answer> {
+        service.zset().zrange(key, 0, 9).members::<String>().await.ok()
+    }
+
+    async fn theirs(&self, fred: &Client, key: &str) -> Option<Self::Answer> {
+        fred.zrange(key, 0, 9, None, false, None, false).await.ok()
+    }
+
+    fn is_right(answer: &Self::Answer) -> bool {
+        are_ten(answer)
+    }
+}
+
+/// Says whether these are ten texts that were stored.
+fn are_ten(texts: &[String]) -> bool {
+    texts.len() == TEN && texts.iter().all(|text| text.starts_with(VALUE))
 }
 
 impl Duel for Gets {

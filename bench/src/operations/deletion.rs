@@ -66,6 +66,11 @@ pub(super) fn delete_pattern(arguments: &Arguments) -> Outcome {
         let remark = format!("{keys} keys of {}", keys + OTHERS);
         report::print_with("delete_pattern_1m_s", took.as_secs_f64(), Goal::Any, &remark);
         report::print("delete_pattern_1m_count", per_call(deleted, 1), Goal::Any);
+        let told = service.keys().info(Some("commandstats")).await?;
+        for command in ["scan", "unlink"] {
+            let name = format!("delete_pattern_1m_{command}_us");
+            report::print(&name, server_micros(&told, command)?, Goal::Any);
+        }
         Ok(())
     })
 }
@@ -90,6 +95,17 @@ fn print(during: &Sample, before: &Sample) {
         &remark,
     );
     report::print(&format!("control_{name}_max_ms"), before.max(), Goal::Any);
+}
+
+/// Returns how long the server itself was busy with a command, in microseconds on average: so long it answers nobody else.
+fn server_micros(told: &str, command: &str) -> Outcome<f64> {
+    let line = told
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_")?.strip_prefix(command)?.strip_prefix(':'));
+    let figure = line.and_then(|line| line.split(',').find_map(|figure| figure.strip_prefix("usec_per_call=")));
+    Ok(figure
+        .ok_or_else(|| format!("the server never saw {command}"))?
+        .parse()?)
 }
 
 /// Stores so many values under a prefix.

@@ -16,12 +16,28 @@ use fred::{
 
 pub(super) use super::words::Finish;
 use super::{Sent, replies, words::Words};
-use crate::{command::Command, reply::Reply};
+use crate::{command::Command, reply::Reply, transport::failure};
 
 /// Sends any command.
 pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
     let Words { name, words, finish } = Words::of(command);
     plain(client, name, words).await.map(|reply| finish.apply(reply))
+}
+
+/// Asks for a list by fred's own functions, which do not flush, and without a guard.
+pub(super) async fn list(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
+    let name = command.name();
+    let words = &mut Words::bare(command).into_iter();
+    let value: Value = match name {
+        "LRANGE" => client.lrange(name_of(words), integer(words), integer(words)).await?,
+        "ZRANGE" => {
+            let (key, start, stop) = (name_of(words), integer(words), integer(words));
+            client.zrange(key, start, stop, None, false, None, false).await?
+        }
+        "HKEYS" => client.hkeys(name_of(words)).await?,
+        _ => client.hvals(name_of(words)).await?,
+    };
+    Ok(replies::of_value(value))
 }
 
 /// Sends a command of a transaction: it is queued, and its reply comes with the others'.
@@ -42,10 +58,16 @@ pub(super) async fn custom(client: &WithOptions<Client>, name: &'static str, wor
         .collect();
     let command = CustomCommand::new_static(name, None, false);
     match client.custom_raw::<Value>(command, words).await? {
-        Frame::SimpleError { data, .. } => Err(FredError::new(FredErrorKind::Unknown, data.to_string())),
+        Frame::SimpleError { data, .. } => Err(FredError::new(
+            FredErrorKind::Unknown,
+            failure::coded(&data).into_owned(),
+        )),
         Frame::BlobError { data, .. } => {
-            let text = String::from_utf8_lossy(&data).into_owned();
-            Err(FredError::new(FredErrorKind::Unknown, text))
+            let text = String::from_utf8_lossy(&data);
+            Err(FredError::new(
+                FredErrorKind::Unknown,
+                failure::coded(&text).into_owned(),
+            ))
         }
         frame => Ok(replies::of_frame(frame)),
     }
@@ -84,6 +106,13 @@ type Rest = std::vec::IntoIter<Bytes>;
 
 fn name_of(words: &mut Rest) -> Key {
     words.next().unwrap_or_default().into()
+}
+
+/// Reads a number that the command's own method has written.
+fn integer(words: &mut Rest) -> i64 {
+    let word = words.next().unwrap_or_default();
+    let text = std::str::from_utf8(&word).unwrap_or_default();
+    text.parse().unwrap_or_default()
 }
 
 fn value_of(words: &mut Rest) -> Value {

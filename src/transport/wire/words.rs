@@ -6,6 +6,7 @@ use crate::{
     command::{Arg, Call, Command, Condition, Expiry, Get, Guard, Set},
     reply::Reply,
     transport::guard,
+    ttl::Ttl,
 };
 
 /// A command as the server reads it.
@@ -35,8 +36,21 @@ const INCR_WITH_TTL: &str = "local is_new = redis.call('EXISTS', KEYS[1]) == 0 \
      if is_new then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end \
      return count";
 
-/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command.
-const WRAPPED: &str = "return {redis.call(unpack(ARGV))}";
+/// `KEYS`: the string; `ARGV`: whether there was one (`1` or `0`) and which, whether there will be one and which, the time to live in
+/// milliseconds (`0`: as long as before).
+const COMPARE_AND_SET: &str = "local now = redis.call('GET', KEYS[1]) \
+     local is_same = (ARGV[1] == '1' and now == ARGV[2]) or (ARGV[1] == '0' and not now) \
+     if not is_same then return 0 end \
+     if ARGV[3] == '0' then redis.call('DEL', KEYS[1]) \
+     elseif ARGV[5] == '0' then redis.call('SET', KEYS[1], ARGV[4], 'KEEPTTL') \
+     else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end \
+     return 1";
+
+/// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command. An error comes back as
+/// the command replied it: raised, it would tell of the script, and on Redis 6 begin with another code.
+const WRAPPED: &str = "local reply = redis.pcall(unpack(ARGV)) \
+     if type(reply) == 'table' and reply.err then return reply end \
+     return {reply}";
 
 impl Words {
     pub(super) fn of(command: Command) -> Self {
@@ -74,19 +88,37 @@ impl Words {
                 vec![key],
                 [number(by), number(ttl.as_millis())],
             )),
+            Command::CompareAndSet { key, old, new, ttl } => {
+                let values = [old, new].into_iter().flat_map(told);
+                let ttl = number(ttl.map_or(0, Ttl::as_millis));
+                plain(of_script(COMPARE_AND_SET, vec![key], values.chain([ttl])))
+            }
             Command::HashSet { key, fields } => plain([key].into_iter().chain(flat(fields)).collect()),
             Command::HashGet { key, field } => plain(vec![key, field]),
             Command::Call(call) => Self::of_call(call),
         }
     }
 
+    /// Returns the arguments of a call as they are, without a guard.
+    pub(super) fn bare(command: Command) -> Vec<Bytes> {
+        match command {
+            Command::Call(call) => call.args.into_iter().map(Arg::into_bytes).collect(),
+            other => Self::of(other).words,
+        }
+    }
+
     fn of_call(call: Call) -> Self {
         let Call { name, guard, .. } = call;
         let keys = match guard {
-            Guard::Wrapped => call.keys().cloned().collect(),
+            Guard::Wrapped | Guard::Scripted(_) => call.keys().cloned().collect(),
             Guard::Needless | Guard::AbsentAt(_) => Vec::new(),
         };
-        let words = call.args.into_iter().map(Arg::into_bytes);
+        let are_others_only = matches!(guard, Guard::Scripted(_));
+        let words = call
+            .args
+            .into_iter()
+            .filter(|arg| !(are_others_only && matches!(arg, Arg::Key(_))));
+        let words = words.map(Arg::into_bytes);
         match guard {
             Guard::Needless => Self {
                 name,
@@ -104,6 +136,14 @@ impl Words {
                     name: "EVAL",
                     words: of_script(WRAPPED, keys, command.chain(words)),
                     finish: Finish::Unwrap,
+                }
+            }
+            Guard::Scripted(script) => {
+                let name = Bytes::from_static(name.as_bytes());
+                Self {
+                    name: "EVAL",
+                    words: of_script(script, keys, [name].into_iter().chain(words)),
+                    finish: Finish::Nothing,
                 }
             }
         }
@@ -144,6 +184,12 @@ fn of_script(script: &'static str, keys: Vec<Bytes>, arguments: impl IntoIterato
     words.extend(keys);
     words.extend(arguments);
     words
+}
+
+/// Tells a script whether there is a value, and which.
+fn told(value: Option<Bytes>) -> [Bytes; 2] {
+    let is_there = if value.is_some() { "1" } else { "0" };
+    [Bytes::from_static(is_there.as_bytes()), value.unwrap_or_default()]
 }
 
 fn flat(pairs: Vec<(Bytes, Bytes)>) -> impl Iterator<Item = Bytes> {

@@ -1,0 +1,5 @@
+use redis_manager::redis_key;
+
+redis_key! { UserProfile => "user:{tags}" { tags: Vec<String> } }
+
+fn main() {}
