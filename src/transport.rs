@@ -13,6 +13,7 @@
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
+//! - [`boxes`]: boxes for the client library's futures, used again and again;
 //! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
 //! - [`guest`]: a client of the caller's;
@@ -23,6 +24,7 @@
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod blocking;
+mod boxes;
 pub(crate) mod call;
 mod connection;
 mod failure;

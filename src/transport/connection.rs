@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::{
+    boxes::Reused,
     failure::{self, Failure},
     wire,
 };
@@ -108,6 +109,12 @@ impl Connection {
     /// Sends a command and waits for its answer, no longer than that.
     pub(super) async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         wire::send(&self.within(within), command).await
+    }
+
+    /// The same in a box that is used again and again. The future does not keep the connection open.
+    pub(super) fn send_boxed(&self, command: Command, within: Duration) -> Reused {
+        let client = self.within(within);
+        Reused::new(async move { wire::send(&client, command).await })
     }
 
     /// Executes commands as one transaction, on a connection that nobody else uses; `None` if a watched key was changed.

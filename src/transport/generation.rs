@@ -4,7 +4,6 @@
 //! with its connection, and all that was queued ends with it.
 
 use std::{
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +15,7 @@ use tokio::{
 };
 
 use super::{
+    boxes::{Reused, Sending},
     connection::{Connection, Refusal},
     failure::Failure,
     places::Places,
@@ -176,27 +176,40 @@ impl Generation {
         self.main.client()
     }
 
-    async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+    fn send(&self, command: Command, within: Duration) -> Sending<'_> {
+        if witness::is_for(&command) {
+            Sending::Special(Box::pin(self.send_witnessed(command, within)))
+        } else if Self::is_large(&command) {
+            Sending::Special(Box::pin(self.send_large(command, within)))
+        } else {
+            Sending::Plain(self.main.send_boxed(command, within))
+        }
+    }
+
+    async fn send_witnessed(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         let asked = Instant::now();
-        if witness::is_for(&command)
-            && let Some(answer) = self
-                .witnessed
-                .ask(&command, within, async || self.another().await)
-                .await
+        match self
+            .witnessed
+            .ask(&command, within, async || self.another().await)
+            .await
         {
-            return answer;
+            Some(answer) => answer,
+            None => {
+                let left = within.saturating_sub(asked.elapsed());
+                self.main.send_boxed(command, left).await
+            }
         }
-        if !Self::is_large(&command) {
-            let left = within.saturating_sub(asked.elapsed());
-            return self.main.send(command, left).await;
-        }
+    }
+
+    async fn send_large(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        let asked = Instant::now();
         let Ok(bulk) = timeout(within, self.bulk()).await else {
             return Err(Failure::Timeout);
         };
         let left = within.saturating_sub(asked.elapsed());
         match bulk {
-            Some(bulk) => self.send_large(&bulk, command, left).await,
-            None => self.main.send(command, left).await,
+            Some(bulk) => self.send_aside(&bulk, command, left).await,
+            None => self.main.send_boxed(command, left).await,
         }
     }
 
@@ -206,7 +219,7 @@ impl Generation {
     }
 
     /// A large value that failed says nothing about the server, only about its own connection.
-    async fn send_large(&self, bulk: &Arc<Connection>, command: Command, within: Duration) -> Result<Reply, Failure> {
+    async fn send_aside(&self, bulk: &Arc<Connection>, command: Command, within: Duration) -> Result<Reply, Failure> {
         let sent = bulk.send(command, within).await;
         if let Err(Failure::Timeout | Failure::Broken(_)) = sent {
             // Closing it keeps the server from executing what the caller was told had failed.
@@ -249,13 +262,11 @@ impl Generation {
 impl Permit {
     /// Sends a command and waits for its answer, at most until the deadline.
     ///
-    /// fred's future is nested so deeply that with more around it callers could not compile theirs: so it ends in a box.
-    ///
     /// # Cancel safety
     ///
     /// The permit is given back when it is dropped, whatever became of the command, which may have reached the server.
-    pub(super) fn send(&self, command: Command) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
-        Box::pin(self.generation.send(command, self.left))
+    pub(super) fn send(&self, command: Command) -> Sending<'_> {
+        self.generation.send(command, self.left)
     }
 
     /// Sends a `GET` with the whole deadline. The hottest command goes without a box, and with nothing around fred's future.
@@ -278,11 +289,8 @@ impl Permit {
     }
 
     /// Sends a command of a pipeline: all on one connection, so that they arrive in their order.
-    pub(super) fn send_in_order(
-        &self,
-        command: Command,
-    ) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
-        Box::pin(self.generation.main.send(command, self.left))
+    pub(super) fn send_in_order(&self, command: Command) -> Reused {
+        self.generation.main.send_boxed(command, self.left)
     }
 
     /// Takes a connection that nobody else uses.

@@ -3,7 +3,7 @@
 //! fred swallows a list that looks like a message, and gives the next reply to the one who asked for the list. A script around the list keeps that
 //! from happening, but costs the server a script and fred a flush for each call. So such lists are asked for on a connection that is used for nothing else, and
 //! every answer is believed only when a token that was sent after the question has come back to the one who sent it: then no reply before it can be
-//! missing. Callers that ask at the same time share a token. Where a token does not come back, the connection is closed, and all whose answers it should have
+//! missing. Callers that ask at the same time share a token; one who asks alone needs none, since no reply can be another's where nothing else is under way. Where a token does not come back, the connection is closed, and all whose answers it should have
 //! witnessed ask again, by script: they only read.
 
 use std::{
@@ -21,6 +21,7 @@ use futures_util::{FutureExt, future::Shared};
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedSemaphorePermit},
     task::yield_now,
+    time::timeout,
 };
 
 use super::{connection::Connection, failure::Failure};
@@ -56,8 +57,18 @@ struct Tokens {
     last: Option<Token>,
 }
 
+impl Tokens {
+    /// Says whether nothing was sent after the question of this number: no other question, and no token.
+    fn is_last(&self, number: u64) -> bool {
+        self.sent == number && self.witnessed < number
+    }
+}
+
 /// Says whether a token came back to the one who sent it.
 type Token = Shared<Pin<Box<dyn Future<Output = bool> + Send>>>;
+
+/// So long one who asks alone waits for the answer before a token has to find out whether it will ever come.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A value that looks like a message is still there, and will be asked for again.
 const DISTRUST: Duration = Duration::from_secs(10);
@@ -138,39 +149,51 @@ impl Drop for Asking<'_> {
 }
 
 impl Line {
-    /// Returns the answer if a token has witnessed it, `None` if one did not come back.
+    /// Returns the answer if it is known to be the caller's, `None` if a token did not come back.
     async fn ask(&self, command: &Command, within: Duration) -> Option<Result<Reply, Failure>> {
         let is_alone = self.asking.fetch_add(1, Ordering::Relaxed) == 0;
         let _asking = Asking(&self.asking);
         let mut asked = pin!(self.connection.list(command.clone(), within));
-        // The first poll puts the question into the client's queue, so that whatever token is sent later comes after it.
-        let (number, mut answer) = poll_fn(|context| {
+        // The first poll puts the question into the client's queue, so that whatever is sent later comes after it.
+        let (number, early) = poll_fn(|context| {
             let mut tokens = self.tokens();
             tokens.sent += 1;
             let answer = asked.as_mut().poll(context);
             Poll::Ready((tokens.sent, answer))
         })
         .await;
-        if !is_alone {
-            // Others that are ready send theirs first: then one token is enough for all.
-            yield_now().await;
+        let mut answer = match early {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending if is_alone => timeout(PATIENCE, asked.as_mut()).await.ok(),
+            Poll::Pending => {
+                // Others that are ready send theirs first: then one token is enough for all.
+                yield_now().await;
+                None
+            }
+        };
+        let token = match &answer {
+            // No reply can be another's where nothing was sent after the question.
+            Some(_) if self.tokens().is_last(number) => None,
+            _ => Some(self.token_after(number, within).await),
+        };
+        if answer.is_none() {
+            answer = Some(asked.await);
         }
-        let token = self.token_after(number, within).await;
-        if answer.is_pending() {
-            answer = Poll::Ready(asked.await);
-        }
-        let Poll::Ready(answer) = answer else { return None };
+        let answer = answer?;
         match answer {
             Ok(Reply::Array(_)) | Err(Failure::Replied(_)) => {}
             // Time is up, and nothing more is to be had.
-            Err(Failure::Timeout) => return Some(Err(Failure::Timeout)),
+            Err(Failure::Timeout) => return Some(answer),
             // Another's reply, or none. Others need not wait for their tokens.
             _ => {
                 self.connection.close();
                 return None;
             }
         }
-        token.await.then_some(answer)
+        match token {
+            Some(token) => token.await.then_some(answer),
+            None => Some(answer),
+        }
     }
 
     /// Returns a token that was sent after the question of this number.
@@ -183,9 +206,9 @@ impl Line {
                 return Poll::Ready(last.clone());
             }
             let echoes = self.connection.echoes(within);
-            let mut token = async move { matches!(echoes.await, Ok(true)) }.boxed().shared();
-            // The first poll sends it.
-            let _sent = token.poll_unpin(context);
+            let token = async move { matches!(echoes.await, Ok(true)) }.boxed().shared();
+            // The first poll sends it. By a clone, because what has answered must not be polled again.
+            let _sent = token.clone().poll_unpin(context);
             tokens.witnessed = tokens.sent;
             tokens.last = Some(token.clone());
             Poll::Ready(token)
