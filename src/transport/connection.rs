@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
     interfaces::ClientLike,
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     breaker::Severity,
-    command::{Command, Get},
+    command::{Call, Command, Get},
     config::{Endpoint, Settings},
     error::{Error, ErrorKind},
     reply::Reply,
@@ -113,8 +114,24 @@ impl Connection {
 
     /// The same in a box that is used again and again. The future does not keep the connection open.
     pub(super) fn send_boxed(&self, command: Command, within: Duration) -> Reused {
+        self.boxed(command, false, within)
+    }
+
+    /// Asks for a list without a guard.
+    pub(super) fn list_boxed(&self, command: Command, within: Duration) -> Reused {
+        self.boxed(command, true, within)
+    }
+
+    /// One kind of future for both, so that one's box fits the other.
+    fn boxed(&self, command: Command, is_list: bool, within: Duration) -> Reused {
         let client = self.within(within);
-        Reused::new(async move { wire::send(&client, command).await })
+        Reused::new(async move {
+            if is_list {
+                wire::list(&client, command).await
+            } else {
+                wire::send(&client, command).await
+            }
+        })
     }
 
     /// Executes commands as one transaction, on a connection that nobody else uses; `None` if a watched key was changed.
@@ -131,19 +148,11 @@ impl Connection {
         wire::get(&self.client, get)
     }
 
-    /// Asks for a list without a guard.
-    pub(super) async fn list(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
-        wire::list(&self.within(within), command).await
-    }
-
     /// Sends a new token and says whether that very token came back. The future does not keep the connection open.
     pub(super) fn echoes(&self, within: Duration) -> impl Future<Output = Result<bool, Failure>> + use<> {
-        let client = self.within(within);
-        async move {
-            let token = format!("{:016x}", RandomState::new().hash_one("heartbeat"));
-            let echo = wire::ping(&client, token.clone()).await?;
-            Ok(echo == token)
-        }
+        let token = Bytes::from(format!("{:016x}", RandomState::new().hash_one("heartbeat")));
+        let ping = self.send_boxed(Call::new("PING").arg(token.clone()).into(), within);
+        async move { Ok(ping.await? == Reply::Bytes(token)) }
     }
 
     /// Says whether replies come to those who asked.

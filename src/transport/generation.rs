@@ -109,7 +109,8 @@ impl Generation {
         let mut left = within;
         if !self.places.try_take() {
             let asked = Instant::now();
-            match timeout(within, self.places.take()).await {
+            // In a box: hardly a call waits, but all would carry the room for it.
+            match Box::pin(timeout(within, self.places.take())).await {
                 Ok(true) => left = within.saturating_sub(asked.elapsed()),
                 Ok(false) => return refused("the connection was lost"),
                 Err(_) => return refused("too many calls are in flight"),

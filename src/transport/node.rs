@@ -76,7 +76,8 @@ impl Node {
         let admitted = match self.current() {
             Some(Ok(generation)) => generation.permit(self.settings.deadline).await,
             Some(Err(refused)) => Err(refused),
-            None => return self.gate()?.admit().await,
+            // In a box: hardly a call waits for the first attempt, but all would carry the room for it.
+            None => return Box::pin(self.gate()?.admit()).await,
         };
         admitted.inspect_err(|_refused| self.ledger.counters.refused.add(1))
     }

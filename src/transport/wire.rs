@@ -8,7 +8,7 @@ use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
     error::Error as FredError,
-    interfaces::{ClientLike, HashesInterface, KeysInterface},
+    interfaces::{HashesInterface, KeysInterface},
     types::{Expiration, Key, Map, SetOptions, Value},
 };
 
@@ -44,11 +44,6 @@ pub(super) async fn get(client: &Client, get: Get) -> Result<Reply, Failure> {
         .await
         .map(replies::of_optional)
         .map_err(classify)
-}
-
-/// Sends a token that nobody else has sent, and returns what comes back.
-pub(super) async fn ping(client: &WithOptions<Client>, token: String) -> Result<String, Failure> {
-    client.ping(Some(token)).await.map_err(classify)
 }
 
 /// Sends commands as one transaction: all are executed in one step, or none. Nothing else may use the connection meanwhile.

@@ -8,7 +8,7 @@
 
 use std::{
     future::poll_fn,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -153,18 +153,18 @@ impl Line {
     async fn ask(&self, command: &Command, within: Duration) -> Option<Result<Reply, Failure>> {
         let is_alone = self.asking.fetch_add(1, Ordering::Relaxed) == 0;
         let _asking = Asking(&self.asking);
-        let mut asked = pin!(self.connection.list(command.clone(), within));
+        let mut asked = self.connection.list_boxed(command.clone(), within);
         // The first poll puts the question into the client's queue, so that whatever is sent later comes after it.
         let (number, early) = poll_fn(|context| {
             let mut tokens = self.tokens();
             tokens.sent += 1;
-            let answer = asked.as_mut().poll(context);
+            let answer = Pin::new(&mut asked).poll(context);
             Poll::Ready((tokens.sent, answer))
         })
         .await;
         let mut answer = match early {
             Poll::Ready(answer) => Some(answer),
-            Poll::Pending if is_alone => timeout(PATIENCE, asked.as_mut()).await.ok(),
+            Poll::Pending if is_alone => timeout(PATIENCE, &mut asked).await.ok(),
             Poll::Pending => {
                 // Others that are ready send theirs first: then one token is enough for all.
                 yield_now().await;
