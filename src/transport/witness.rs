@@ -1,30 +1,30 @@
-//! Lists whose first element a user may have written, at full speed.
+//! Lists whose first element a user may have written, at nearly full speed.
 //!
 //! fred swallows a list that looks like a message, and gives the next reply to the one who asked for the list. A script around the list keeps that
 //! from happening, but costs the server a script and fred a flush for each call. So such lists are asked for on a connection that is used for nothing else, and
-//! every answer is believed only when a token that was sent after the question has come back to the one who sent it: then no reply before it can be
-//! missing. Callers that ask at the same time share a token; one who asks alone needs none, since no reply can be another's where nothing else is under way. Where a token does not come back, the connection is closed, and all whose answers it should have
-//! witnessed ask again, by script: they only read.
+//! an answer is believed only if no reply before it can be missing: because a token that was sent after the question has come back to the one who
+//! sent it, or because nothing was sent after the question at all. Callers that ask at the same time share a token. Where a token does not come back, the
+//! connection is closed, and all whose answers it should have witnessed ask again, by script: they only read.
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, future::Shared};
+use arc_swap::ArcSwapOption;
 use tokio::{
-    sync::{Mutex as AsyncMutex, OwnedSemaphorePermit},
+    sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit},
     task::yield_now,
     time::timeout,
 };
 
-use super::{connection::Connection, failure::Failure};
+use super::{boxes::Outcome, connection::Connection, failure::Failure};
 use crate::{
     command::{Call, Command, Guard},
     reply::Reply,
@@ -33,41 +33,50 @@ use crate::{
 /// The connection for lists of one generation, if there is one.
 #[derive(Debug, Default)]
 pub(super) struct Witnessed {
-    line: AsyncMutex<Option<Arc<Line>>>,
+    line: ArcSwapOption<Line>,
+    /// Held while the connection is opened.
+    opening: AsyncMutex<()>,
     /// After replies were out of step: scripts until then.
     distrusted_until: Mutex<Option<Instant>>,
 }
 
-/// One connection, and the token that is under way on it.
+/// One connection, and what was sent on it.
 #[derive(Debug)]
-pub(super) struct Line {
+struct Line {
     connection: Connection,
-    tokens: Mutex<Tokens>,
+    sent: Mutex<Sent>,
     /// How many ask at the moment.
     asking: AtomicU32,
+    /// Up to which question a token has come back.
+    confirmed: AtomicU64,
+    /// Up to which question a token is late.
+    suspected: AtomicU64,
+    is_broken: AtomicBool,
+    /// One of the last three has changed.
+    changed: Notify,
     _budget: OwnedSemaphorePermit,
 }
 
-#[derive(Default)]
-struct Tokens {
-    /// How many questions were sent.
-    sent: u64,
-    /// How many of them the last token comes after.
-    witnessed: u64,
-    last: Option<Token>,
+#[derive(Debug, Default)]
+struct Sent {
+    /// The number of the last question.
+    question: u64,
+    /// After which question the last token was sent.
+    token_after: u64,
 }
 
-impl Tokens {
-    /// Says whether nothing was sent after the question of this number: no other question, and no token.
-    fn is_last(&self, number: u64) -> bool {
-        self.sent == number && self.witnessed < number
-    }
+/// What is known of the answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Testimony {
+    /// It is the caller's.
+    Confirmed,
+    /// The token is late: what has come may be another's reply.
+    Suspected,
+    /// It will not be known.
+    Broken,
 }
 
-/// Says whether a token came back to the one who sent it.
-type Token = Shared<Pin<Box<dyn Future<Output = bool> + Send>>>;
-
-/// So long one who asks alone waits for the answer before a token has to find out whether it will ever come.
+/// A token that takes so long may have gone to another: who has got it finds out by looking at its answer.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// A value that looks like a message is still there, and will be asked for again.
@@ -92,14 +101,16 @@ impl Witnessed {
         command: &Command,
         within: Duration,
         open: impl AsyncFnOnce() -> Option<(Connection, OwnedSemaphorePermit)>,
-    ) -> Option<Result<Reply, Failure>> {
-        let line = self.line(open).await?;
+    ) -> Option<Outcome> {
+        let line = match self.line.load_full().filter(|line| !line.connection.is_closed()) {
+            Some(line) => line,
+            None => Box::pin(self.open(open)).await?,
+        };
         let answer = line.ask(command, within).await;
         if answer.is_none() {
-            line.connection.close();
-            let mut current = self.line.lock().await;
+            line.end();
+            let current = self.line.compare_and_swap(&line, None);
             if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &line)) {
-                *current = None;
                 *self.distrusted_until() = Some(Instant::now() + DISTRUST);
             }
         }
@@ -108,33 +119,35 @@ impl Witnessed {
 
     /// Closes the connection.
     pub(super) fn close(&self) {
-        if let Ok(mut line) = self.line.try_lock()
-            && let Some(line) = line.take()
-        {
-            line.connection.close();
+        if let Some(line) = self.line.swap(None) {
+            line.end();
         }
     }
 
-    async fn line(&self, open: impl AsyncFnOnce() -> Option<(Connection, OwnedSemaphorePermit)>) -> Option<Arc<Line>> {
+    async fn open(&self, open: impl AsyncFnOnce() -> Option<(Connection, OwnedSemaphorePermit)>) -> Option<Arc<Line>> {
+        let _opening = self.opening.lock().await;
+        if let Some(line) = self.line.load_full().filter(|line| !line.connection.is_closed()) {
+            return Some(line);
+        }
         if self.distrusted_until().is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        let mut line = self.line.lock().await;
-        if let Some(open) = line.as_ref().filter(|line| !line.connection.is_closed()) {
-            return Some(Arc::clone(open));
-        }
         let (connection, budget) = open().await?;
-        let fresh = Arc::new(Line {
+        let line = Arc::new(Line {
             connection,
-            tokens: Mutex::default(),
+            sent: Mutex::default(),
             asking: AtomicU32::new(0),
+            confirmed: AtomicU64::new(0),
+            suspected: AtomicU64::new(0),
+            is_broken: AtomicBool::new(false),
+            changed: Notify::new(),
             _budget: budget,
         });
-        *line = Some(Arc::clone(&fresh));
-        Some(fresh)
+        self.line.store(Some(Arc::clone(&line)));
+        Some(line)
     }
 
-    fn distrusted_until(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn distrusted_until(&self) -> MutexGuard<'_, Option<Instant>> {
         self.distrusted_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,22 +157,27 @@ struct Asking<'a>(&'a AtomicU32);
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, SeqCst);
     }
 }
 
 impl Line {
-    /// Returns the answer if it is known to be the caller's, `None` if a token did not come back.
-    async fn ask(&self, command: &Command, within: Duration) -> Option<Result<Reply, Failure>> {
-        let is_alone = self.asking.fetch_add(1, Ordering::Relaxed) == 0;
+    /// Returns the answer if it is known to be the caller's, `None` if that will not be known.
+    async fn ask(self: &Arc<Self>, command: &Command, within: Duration) -> Option<Outcome> {
+        let is_alone = self.asking.fetch_add(1, SeqCst) == 0;
         let _asking = Asking(&self.asking);
         let mut asked = self.connection.list_boxed(command.clone(), within);
         // The first poll puts the question into the client's queue, so that whatever is sent later comes after it.
         let (number, early) = poll_fn(|context| {
-            let mut tokens = self.tokens();
-            tokens.sent += 1;
-            let answer = Pin::new(&mut asked).poll(context);
-            Poll::Ready((tokens.sent, answer))
+            let mut sent = self.sent();
+            sent.question += 1;
+            // Who is not alone waits for a token, which comes after the answer: to be woken once is enough.
+            let answer = if is_alone {
+                Pin::new(&mut asked).poll(context)
+            } else {
+                Pin::new(&mut asked).poll(&mut Context::from_waker(Waker::noop()))
+            };
+            Poll::Ready((sent.question, answer))
         })
         .await;
         let mut answer = match early {
@@ -171,12 +189,15 @@ impl Line {
                 None
             }
         };
-        let token = match &answer {
-            // No reply can be another's where nothing was sent after the question.
-            Some(_) if self.tokens().is_last(number) => None,
-            _ => Some(self.token_after(number, within).await),
+        // No reply can be another's where nothing was sent after the question.
+        let is_last = |sent: &Sent| sent.question == number && sent.token_after < number;
+        let mut testimony = if answer.is_some() && is_last(&self.sent()) {
+            Testimony::Confirmed
+        } else {
+            self.send_token_after(number, within);
+            self.testimony(number, true).await
         };
-        if answer.is_none() {
+        if answer.is_none() && testimony != Testimony::Broken {
             answer = Some(asked.await);
         }
         let answer = answer?;
@@ -185,47 +206,76 @@ impl Line {
             // Time is up, and nothing more is to be had.
             Err(Failure::Timeout) => return Some(answer),
             // Another's reply, or none. Others need not wait for their tokens.
-            _ => {
-                self.connection.close();
-                return None;
-            }
+            _ => return None,
         }
-        match token {
-            Some(token) => token.await.then_some(answer),
-            None => Some(answer),
+        if testimony == Testimony::Suspected {
+            testimony = self.testimony(number, false).await;
+        }
+        (testimony == Testimony::Confirmed).then_some(answer)
+    }
+
+    /// Sends a token, unless one was sent after the question of this number already.
+    fn send_token_after(self: &Arc<Self>, number: u64, within: Duration) {
+        let mut sent = self.sent();
+        if sent.token_after >= number {
+            return;
+        }
+        sent.token_after = sent.question;
+        let witnessed = sent.question;
+        let mut echoes = Box::pin(self.connection.echoes(within));
+        // The first poll sends it.
+        let early = echoes.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(sent);
+        let line = Arc::clone(self);
+        // On a task of its own, because whoever sends it may give up.
+        tokio::spawn(async move {
+            let came_back = match early {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => match timeout(PATIENCE, &mut echoes).await {
+                    Ok(outcome) => outcome,
+                    Err(_late) => {
+                        line.suspected.fetch_max(witnessed, SeqCst);
+                        line.changed.notify_waiters();
+                        echoes.await
+                    }
+                },
+            };
+            match came_back {
+                Ok(true) => {
+                    line.confirmed.fetch_max(witnessed, SeqCst);
+                    line.changed.notify_waiters();
+                }
+                Ok(false) | Err(_) => line.end(),
+            }
+        });
+    }
+
+    /// Waits until something is known of an answer.
+    async fn testimony(&self, number: u64, suspicion_counts: bool) -> Testimony {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if self.confirmed.load(SeqCst) >= number {
+                return Testimony::Confirmed;
+            }
+            if self.is_broken.load(SeqCst) {
+                return Testimony::Broken;
+            }
+            if suspicion_counts && self.suspected.load(SeqCst) >= number {
+                return Testimony::Suspected;
+            }
+            changed.await;
         }
     }
 
-    /// Returns a token that was sent after the question of this number.
-    async fn token_after(&self, number: u64, within: Duration) -> Token {
-        poll_fn(|context| {
-            let mut tokens = self.tokens();
-            if let Some(last) = &tokens.last
-                && tokens.witnessed >= number
-            {
-                return Poll::Ready(last.clone());
-            }
-            let echoes = self.connection.echoes(within);
-            let token = async move { matches!(echoes.await, Ok(true)) }.boxed().shared();
-            // The first poll sends it. By a clone, because what has answered must not be polled again.
-            let _sent = token.clone().poll_unpin(context);
-            tokens.witnessed = tokens.sent;
-            tokens.last = Some(token.clone());
-            Poll::Ready(token)
-        })
-        .await
+    /// Closes the connection, and releases whoever waits.
+    fn end(&self) {
+        self.is_broken.store(true, SeqCst);
+        self.connection.close();
+        self.changed.notify_waiters();
     }
 
-    fn tokens(&self) -> std::sync::MutexGuard<'_, Tokens> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens")
-            .field("sent", &self.sent)
-            .field("witnessed", &self.witnessed)
-            .finish_non_exhaustive()
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
