@@ -183,9 +183,9 @@ impl Line {
                 return Poll::Ready(last.clone());
             }
             let echoes = self.connection.echoes(within);
-            let mut token = async move { matches!(echoes.await, Ok(true)) }.boxed().shared();
-            // The first poll sends it.
-            let _sent = token.poll_unpin(context);
+            let token = async move { matches!(echoes.await, Ok(true)) }.boxed().shared();
+            // The first poll sends it: of a clone, because one that is over at once, on a closed connection, must not be asked again.
+            let _sent = token.clone().poll_unpin(context);
             tokens.witnessed = tokens.sent;
             tokens.last = Some(token.clone());
             Poll::Ready(token)

@@ -217,12 +217,16 @@ async fn fill(pair: &Pair<'_>, contents: &[Vec<Text>]) -> Result<(), String> {
 }
 
 async fn take(step: &Step, pair: &Pair<'_>) -> Result<(), String> {
+    let possible = |way: Way| match way {
+        Way::Transaction if pair.is_alone => Way::Pipeline,
+        way => way,
+    };
     match step {
-        Step::Alike(chosen, args, way) => pair.ask(chosen.operation(), args, *way).await,
-        Step::Chance(at, args, way) => pair.ask_by_chance(at.get(CHANCES), args, *way).await,
+        Step::Alike(chosen, args, way) => pair.ask(chosen.operation(), args, possible(*way)).await,
+        Step::Chance(at, args, way) => pair.ask_by_chance(at.get(CHANCES), args, possible(*way)).await,
         Step::Mixed(which, args, way) => {
-            let real = mixed(pair.real, which, args, *way).await;
-            let model = mixed(pair.model, which, args, *way).await;
+            let real = mixed(pair.real, which, args, possible(*way)).await;
+            let model = mixed(pair.model, which, args, possible(*way)).await;
             if real == model {
                 return Ok(());
             }
@@ -269,12 +273,14 @@ fn no_operation_disturbs_anybody() {
     let runtime = runtime();
     let _inside = runtime.enter();
     for _ in 0..ROUNDS {
+        server.command(&["FLUSHALL"]);
         let redis: RedisManager = patient(&server.url());
         let model = patient("memory://");
         let witnesses = Witnesses::of(redis.service(), 3);
         let pair = Pair {
             real: redis.service(),
             model: model.service(),
+            is_alone: false,
         };
         compare(&runtime, &pair, CASES);
         assert!(runtime.block_on(witnesses.dismiss()) > 0);
@@ -283,7 +289,7 @@ fn no_operation_disturbs_anybody() {
     }
 }
 
-/// Then the way by script is the only one for lists. It takes one connection more for transactions.
+/// Then the way by script is the only one for lists. There can be no transactions.
 #[test]
 fn no_operation_disturbs_anybody_without_a_connection_for_lists() {
     let server = RedisServer::start();
@@ -291,15 +297,14 @@ fn no_operation_disturbs_anybody_without_a_connection_for_lists() {
     let _inside = runtime.enter();
     let mut config = Config::from_url(server.url());
     config.socket_timeout = std::time::Duration::from_secs(10);
-    config.max_connections = 3;
+    config.max_connections = 1;
     let redis = RedisManager::new(config).unwrap();
     let model = patient("memory://");
-    let ping = redis.service().keys().ping();
-    runtime.block_on(redis.service().transaction((ping,)).into_future()).unwrap();
     let witnesses = Witnesses::of(redis.service(), 3);
     let pair = Pair {
         real: redis.service(),
         model: model.service(),
+        is_alone: true,
     };
     compare(&runtime, &pair, CASES * 2);
     assert!(runtime.block_on(witnesses.dismiss()) > 0);
@@ -333,6 +338,7 @@ fn no_operation_disturbs_a_client_of_the_callers() {
     let pair = Pair {
         real: &service,
         model: model.service(),
+        is_alone: false,
     };
     compare(&runtime, &pair, CASES * 2);
     assert!(runtime.block_on(witnesses.dismiss()) > 0);

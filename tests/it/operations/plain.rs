@@ -87,7 +87,6 @@ table! {
     },
     hdel => |redis, args| redis.hash().hdel(&args.hash, args.texts.clone()),
     hlen => |redis, args| redis.hash().hlen(&args.hash),
-    module_del => |redis, args| redis.json_module().del(&args.any, "$.message"),
 }
 
 fn lossy(text: &Bytes) -> String {
@@ -123,6 +122,11 @@ table! {
     json_set_many => |redis, args| {
         redis.json().set_many([(&args.string, &lossy(&args.text))]).into_request()
     },
+}
+
+table! {
+    MODULE_COUNTS: u64, as_it_is;
+    module_del => |redis, args| redis.json_module().del(&args.any, "$.message"),
 }
 
 table! {
@@ -195,6 +199,7 @@ pub(super) fn add(all: &mut Vec<&'static dyn Operation>) {
     extend(all, TYPED);
     extend(all, COUNTS);
     extend(all, FLAGS);
+    extend(all, MODULE_COUNTS);
     extend(all, MODULE_FLAGS);
     extend(all, NUMBERS);
     extend(all, FLOATS);
