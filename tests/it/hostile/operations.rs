@@ -343,6 +343,4 @@ fn no_operation_disturbs_a_client_of_the_callers() {
     compare(&runtime, &pair, CASES * 2);
     assert!(runtime.block_on(witnesses.dismiss()) > 0);
     assert!(client.is_connected());
-    let connections = server.command(&["INFO", "stats"]);
-    assert!(connections.contains("total_connections_received"), "{connections}");
 }
