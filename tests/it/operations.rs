@@ -11,7 +11,7 @@ use redis_manager::{Error, Key, RedisService, Request};
 
 pub use self::{
     aside::asides,
-    lists::{BAGS, CHANCES, LISTS, MANY, MAPS, SCORED, SOME_CHANCE},
+    lists::{BAGS, CHANCES, LISTS, MANY, MAPS, SCORED},
     plain::{COUNTS, FLAGS, NUMBERS, PLACES, SCORES, VALUES},
 };
 
@@ -193,6 +193,14 @@ pub fn all() -> Vec<&'static dyn Operation> {
     lists::add(&mut all);
     plain::add(&mut all);
     all.extend(asides());
+    all
+}
+
+/// All operations.
+pub fn with_those_of_chance() -> Vec<&'static dyn Operation> {
+    let mut all = all();
+    extend(&mut all, CHANCES);
+    extend(&mut all, lists::SOME_CHANCE);
     all
 }
 

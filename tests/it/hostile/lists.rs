@@ -51,8 +51,12 @@ async fn store(redis: &RedisManager, elements: &[Text]) -> Args {
             service.list().rpush(&args.list, texts.clone()),
             service.set().sadd(&args.set, texts.clone()),
             service.zset().zadd(&args.zset, scores.collect::<Vec<_>>()),
-            service.zset().zadd(&args.lex, texts.iter().map(|text| (text.clone(), 0.0))),
-            service.hash().hset(&args.hash, texts.iter().cloned().zip(texts.clone())),
+            service
+                .zset()
+                .zadd(&args.lex, texts.iter().map(|text| (text.clone(), 0.0))),
+            service
+                .hash()
+                .hset(&args.hash, texts.iter().cloned().zip(texts.clone())),
         ))
         .await;
     stored.unwrap();
@@ -75,7 +79,10 @@ async fn every_list_is_right(redis: &RedisManager, elements: &[Text], ways: &[Wa
         }
         for way in ways {
             let args = store(redis, elements).await;
-            let answer = entry.answers(redis.service(), std::slice::from_ref(&args), *way).await.remove(0);
+            let answer = entry
+                .answers(redis.service(), std::slice::from_ref(&args), *way)
+                .await
+                .remove(0);
             let mut answer = answer.unwrap_or_else(|error| panic!("{} {way:?}: {error}", entry.name));
             answer.sort();
             assert_eq!(answer, right, "{} {way:?}", entry.name);
@@ -85,7 +92,10 @@ async fn every_list_is_right(redis: &RedisManager, elements: &[Text], ways: &[Wa
     let args = store(redis, elements).await;
     for entry in MANY {
         for way in ways {
-            let answer = entry.answers(redis.service(), std::slice::from_ref(&args), *way).await.remove(0);
+            let answer = entry
+                .answers(redis.service(), std::slice::from_ref(&args), *way)
+                .await
+                .remove(0);
             let values: Vec<_> = args.texts.iter().cloned().map(Some).collect();
             assert_eq!(answer.unwrap(), values, "{} {way:?}", entry.name);
             assert_in_step(redis, &args, entry.name).await;
@@ -130,7 +140,9 @@ const WITNESSED: [&str; 5] = ["lrange_all", "zrange_all", "hkeys", "hvals", "lra
 /// How often the server has run a script.
 fn scripts(server: &RedisServer) -> u64 {
     let statistics = server.command(&["INFO", "commandstats"]);
-    let calls = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_eval:calls="));
+    let calls = statistics
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_eval:calls="));
     calls.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
 }
 
@@ -146,7 +158,10 @@ async fn every_list_is_right_where_a_token_proves_it() {
                 let redis = patient(&server.url());
                 let args = store(&redis, &elements(word, length)).await;
                 let before = scripts(&server);
-                let answer = entry.answers(redis.service(), std::slice::from_ref(&args), Way::OneByOne).await.remove(0);
+                let answer = entry
+                    .answers(redis.service(), std::slice::from_ref(&args), Way::OneByOne)
+                    .await
+                    .remove(0);
                 let mut answer = answer.unwrap();
                 answer.sort();
                 let mut right = args.texts.clone();
@@ -160,7 +175,10 @@ async fn every_list_is_right_where_a_token_proves_it() {
             }
         }
     }
-    assert!(poisoned > 0, "no list was taken for a message: is the guard still needed?");
+    assert!(
+        poisoned > 0,
+        "no list was taken for a message: is the guard still needed?"
+    );
 }
 
 /// A right answer or an honest error, never another's.
