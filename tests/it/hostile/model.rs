@@ -88,7 +88,7 @@ impl Pair<'_> {
 }
 
 /// Commands that a server may not know. Its error then repeats what it was asked with, up to 128 bytes, and the client library drops a
-/// connection on which an error is no UTF-8: see `a_server_that_repeats_what_is_no_text_breaks_no_connection`.
+/// connection on which an error is no UTF-8: see `an_error_that_is_no_text_breaks_no_connection`.
 const REPEATED: [&str; 5] = ["module_", "hexpire", "hpexpire", "hpersist", "httl"];
 
 fn is_ascii(args: &Args) -> bool {
