@@ -177,7 +177,7 @@ async fn what_needs_something_refuses_nothing(redis: &RedisManager) {
     let popped = service.list().brpop::<String>("k", Duration::ZERO).await;
     assert_eq!(popped.unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(
-        service.watch(none).await.unwrap_err().kind(),
+        Box::pin(service.watch(none)).await.unwrap_err().kind(),
         ErrorKind::InvalidArgument
     );
     assert_eq!(

@@ -236,7 +236,9 @@ fn methods() -> BTreeSet<String> {
     let methods = files.map(source).into_iter().flat_map(|source| {
         let methods = source.lines().filter_map(|line| {
             let line = line.trim_start();
-            let rest = line.strip_prefix("pub fn ").or(line.strip_prefix("pub async fn "))?;
+            let rest = line
+                .strip_prefix("pub fn ")
+                .or_else(|| line.strip_prefix("pub async fn "))?;
             rest.split(['(', '<']).next().map(str::to_owned)
         });
         methods.collect::<Vec<_>>()

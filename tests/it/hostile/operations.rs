@@ -62,7 +62,7 @@ enum Step {
     Alike(Chosen, Vec<Args>, Way),
     /// One operation of each of twelve kinds, together.
     Mixed(Vec<Index>, Vec<Args>, Way),
-    Chance(Index, Args, Way),
+    Chance(Index, Box<Args>, Way),
 }
 
 /// An operation, by its place in the list of all.
@@ -153,7 +153,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<Index>(), vec(args(), 1..=2), way()).prop_map(|(at, args, way)| Step::Alike(Chosen(at), args, way)),
         1 => (vec(any::<Index>(), KINDS), vec(args(), KINDS), select(&[Way::Pipeline, Way::Transaction][..]))
             .prop_map(|(which, args, way)| Step::Mixed(which, args, way)),
-        1 => (any::<Index>(), args(), way()).prop_map(|(at, args, way)| Step::Chance(at, args, way)),
+        1 => (any::<Index>(), args(), way()).prop_map(|(at, args, way)| Step::Chance(at, args.into(), way)),
     ]
 }
 

@@ -123,15 +123,14 @@ async fn run(redis: &RedisService, args: &Args) -> Result<String, Error> {
 }
 
 async fn watch(redis: &RedisService, args: &Args) -> Result<String, Error> {
-    let mut watch = redis.watch([&args.list, &args.zset]).await?;
+    let mut watch = Box::pin(redis.watch([&args.list, &args.zset])).await?;
     let elements: Vec<Bytes> = watch.read(redis.list().lrange(&args.list, 0, -1)).await?;
     let members: Vec<Bytes> = watch.read(redis.zset().zrange(&args.zset, 0, -1).members()).await?;
-    let pushed: Option<(u64, Vec<Bytes>)> = watch
-        .commit((
-            redis.list().rpush(&args.list, args.texts.clone()),
-            redis.list().lrange(&args.list, 0, -1),
-        ))
-        .await?;
+    let committed = watch.commit((
+        redis.list().rpush(&args.list, args.texts.clone()),
+        redis.list().lrange(&args.list, 0, -1),
+    ));
+    let pushed: Option<(u64, Vec<Bytes>)> = Box::pin(committed).await?;
     Ok(as_it_is((elements, members, pushed)))
 }
 
