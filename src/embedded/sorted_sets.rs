@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use self::range::{By, Range};
 use super::{
-    data::{Collection, SortedSet, pair_cost},
+    data::{Collection, Set, SortedSet, pair_cost},
     glob,
     store::{Store, count},
     words::{Words, float, syntax},
@@ -264,12 +264,15 @@ fn put_together(store: &mut Store, words: &mut Words<'_>, now: Instant, is_inter
     // The score so far, and in how many sets the member was.
     let mut scores: HashMap<Bytes, (f64, usize)> = HashMap::new();
     for (at, (key, weight)) in keys.iter().zip(weights).enumerate() {
-        let members = store.look(key, now, |set: &mut SortedSet| {
-            let members = set
-                .iter()
-                .map(|(member, score)| (member.clone(), number(score * weight)));
+        let weighed = |(member, score): (&Bytes, f64)| (member.clone(), number(score * weight));
+        // A plain set is as good: its members have the score 1.
+        let members = match store.look(key, now, |set: &mut Set| {
+            let members = set.members().iter().map(|member| weighed((member, 1.0)));
             members.collect::<Vec<_>>()
-        })?;
+        }) {
+            Ok(members) => members,
+            Err(_no_plain_set) => store.look(key, now, |set: &mut SortedSet| set.iter().map(weighed).collect())?,
+        };
         for (member, score) in members.unwrap_or_default() {
             match scores.get_mut(&member) {
                 Some((sum, seen)) => {

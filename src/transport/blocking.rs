@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::oneshot, time::sleep};
 
 use super::{
-    call::{Backend, Road},
+    call::{Backend, Context, Road},
     failure::lost_connection,
     session::Session,
 };
@@ -51,7 +51,8 @@ impl Blocking {
     /// Dropping the future loses nothing: what was taken meanwhile is put back where it was taken from.
     pub(crate) async fn ask(self, road: &Arc<Road>) -> Result<Reply> {
         if let Backend::Embedded(_) = &road.backend {
-            return self.ask_embedded(road).await;
+            let context = Context::of(&self.command);
+            return self.ask_embedded(road).await.map_err(|error| context.explain(error));
         }
         let Self {
             command, wait, undo, ..

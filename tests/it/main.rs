@@ -13,6 +13,7 @@ mod support;
 #[macro_use]
 mod face;
 
+mod bad_input;
 mod batches;
 mod blocking;
 #[cfg(feature = "testing")]
@@ -24,6 +25,7 @@ mod hostile;
 mod json_module;
 mod layering;
 mod lifecycle;
+mod operations;
 mod outage;
 mod scans;
 mod scripts;

@@ -133,6 +133,17 @@ impl RedisServer {
         commands.iter().map(|words| exchange(&mut stream, words)).collect()
     }
 
+    /// The commands that it has executed, with how often, but for those that belong to a connection or were asked by a test.
+    pub fn executed(&self) -> Vec<String> {
+        const OF_A_CONNECTION: [&str; 6] = ["hello", "client|", "ping", "info", "select", "auth"];
+        let statistics = self.command(&["INFO", "commandstats"]);
+        let commands = statistics.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
+        commands
+            .filter(|line| !OF_A_CONNECTION.iter().any(|command| line.starts_with(command)))
+            .map(|line| line.split(',').next().unwrap_or_default().to_owned())
+            .collect()
+    }
+
     /// Whether the server turns new clients away.
     pub fn is_full(&self) -> bool {
         !matches!(self.try_commands(&[&["PING"]]), Ok(replies) if replies == ["+PONG"])

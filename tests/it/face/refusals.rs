@@ -187,27 +187,16 @@ async fn a_refused_call_is_no_outage(redis: &RedisManager) {
     assert!(redis.set("k", "v").await);
 }
 
-/// The commands that a server has executed, but for those that belong to a connection or were asked by this test.
-fn executed(server: &RedisServer) -> Vec<String> {
-    const OF_A_CONNECTION: [&str; 6] = ["hello", "client|", "ping", "info", "select", "auth"];
-    let statistics = server.command(&["INFO", "commandstats"]);
-    let commands = statistics.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
-    commands
-        .filter(|line| !OF_A_CONNECTION.iter().any(|command| line.starts_with(command)))
-        .map(|line| line.split(',').next().unwrap_or_default().to_owned())
-        .collect()
-}
-
 #[tokio::test]
 async fn what_is_refused_is_not_sent() {
     let server = RedisServer::start();
     let redis = patient(&server.url(), "");
     assert!(redis.initialize().await);
     ask_what_is_refused(&redis).await;
-    assert_eq!(executed(&server), Vec::<String>::new());
+    assert_eq!(server.executed(), Vec::<String>::new());
     assert_eq!(redis.metrics().answered, 0);
     redis.set("k", "v").await;
-    assert_eq!(executed(&server), ["set:calls=1"], "the test would see it");
+    assert_eq!(server.executed(), ["set:calls=1"], "the test would see it");
 }
 
 async fn ask_what_is_refused(redis: &RedisManager) {
@@ -244,7 +233,7 @@ async fn an_empty_list_is_not_sent() {
     redis.set_many(Vec::<(String, String)>::new()).await;
     redis.set_many(Vec::<(String, String)>::new()).px(5).await;
     redis.hset_many("h", Vec::<(String, String)>::new()).await;
-    assert_eq!(executed(&server), Vec::<String>::new());
+    assert_eq!(server.executed(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -262,7 +251,7 @@ async fn each_call_is_one_command() {
     redis.incr("k").await;
     redis.hset_many("h", [("f", 1), ("g", 2)]).await;
     redis.hget("h", "f").await;
-    let mut executed = executed(&server);
+    let mut executed = server.executed();
     executed.sort();
     assert_eq!(
         executed,
