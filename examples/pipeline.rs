@@ -10,7 +10,7 @@
 //! ENABLE_REDIS=true REDIS_URL=redis://localhost:6379 cargo run --example pipeline
 //! ```
 //!
-//! **What you should see.** What each did and how long it took. On a server the pipeline is many times faster than the awaited calls; in memory there is
+//! **What you should see.** What each did and how long it took. On a server the pipeline is several times faster than the awaited calls, the more the further away it is; in memory there is
 //! no way to save. Six buyers at once get the four tins there are, never five.
 
 #![expect(clippy::print_stdout, reason = "an example is there to print")]
@@ -47,12 +47,14 @@ async fn main() -> Result<()> {
 fn manager() -> Result<RedisManager> {
     let mut config = Config::from_env()?;
     if !config.enabled {
-        println!("On the embedded backend, memory://: no server is configured.");
         config = Config::from_url("memory://");
     }
     config.key_prefix.push_str("example-pipeline:");
     let redis = RedisManager::new(config)?;
-    println!("On {}.", redis.health().server);
+    match redis.health().server.as_str() {
+        "memory" => println!("On the embedded backend, memory://."),
+        server => println!("On {server}."),
+    }
     Ok(redis)
 }
 

@@ -21,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis_manager::{Config, Error, ErrorKind, HealthState, RedisManager, RedisService, Result, Side};
+use redis_manager::{Config, Error, ErrorKind, RedisManager, RedisService, Result, Side};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,13 +62,13 @@ async fn main() -> Result<()> {
 fn manager() -> Result<RedisManager> {
     let mut config = Config::from_env()?;
     if !config.enabled {
-        println!("On the embedded backend, memory://: no server is configured.");
         config = Config::from_url("memory://");
     }
     config.key_prefix.push_str("example-service:");
     let redis = RedisManager::new(config)?;
-    if redis.health().state != HealthState::Disabled {
-        println!("On {}.", redis.health().server);
+    match redis.health().server.as_str() {
+        "memory" => println!("On the embedded backend, memory://."),
+        server => println!("On {server}."),
     }
     Ok(redis)
 }
@@ -121,9 +121,11 @@ async fn orders(service: &RedisService) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(20)).await;
         list.rpush("express", ["2001"]).await
     };
-    let waiting = list.blpop::<u32>(["express", "returns"], Duration::from_secs(2));
-    let both = async { tokio::try_join!(waiting, coming) };
-    ask!(both);
+    let waiting = async {
+        ask!(list.blpop::<u32>(["express", "returns"], Duration::from_secs(2)));
+        Ok(())
+    };
+    tokio::try_join!(waiting, coming)?;
     Ok(())
 }
 
@@ -188,7 +190,6 @@ async fn errors(service: &RedisService) {
         }
     };
     tell(service.hash().hget("stock:tea", "field").await);
-    tell(service.list().lpop("orders:\u{0}").await); // nothing wrong with that: no such list
     tell(service.string().get("price:tea").await); // 4.75 is no u32
     tell(service.string().get("").await);
     let off = RedisManager::disabled("switched off for the night");
