@@ -199,11 +199,7 @@ where
         }
     }
 
-    /// Updates a value once; `None` if another writer was faster.
-    #[expect(
-        clippy::option_option,
-        reason = "whether there is an outcome, and whether there is a value then"
-    )]
+    /// Updates a value once, and returns what is there then; the outer `None` if another writer was faster.
     async fn attempt<F>(&self, key: &Key, change: &mut F) -> Result<Option<Option<K::Value>>>
     where
         F: FnMut(Option<K::Value>) -> Option<K::Value>,
