@@ -10,8 +10,8 @@
 //! ENABLE_REDIS=true REDIS_URL=redis://localhost:6379 cargo run --example pipeline
 //! ```
 //!
-//! **What you should see.** What each did and how long it took. On a server the pipeline is several times faster than the awaited calls, the more the further away it is; in memory there is
-//! no way to save. Six buyers at once get the four tins there are, never five.
+//! **What you should see.** What each did and how long it took. On a server the pipeline is several times faster than the awaited calls, the more so the
+//! further away it is; in memory there is no way to save. Six buyers at once get the four tins there are, never five.
 
 #![expect(clippy::print_stdout, reason = "an example is there to print")]
 
