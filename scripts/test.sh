@@ -280,7 +280,9 @@ run_examples_on_a_server() {
 }
 
 smoke_bench() {
-    cargo run --release --package bench -- fallback --quick --server "$REDIS_SERVER"
+    for suite in fallback operations; do
+        cargo run --release --package bench -- "$suite" --quick --server "$REDIS_SERVER"
+    done
 }
 
 # --- the whole -------------------------------------------------------------------------------------------------------

@@ -44,6 +44,14 @@ pub(crate) enum Command {
         key: Bytes,
         fields: Vec<(Bytes, Bytes)>,
     },
+    /// A hash as a whole: no field of what was there stays.
+    HashReplace {
+        key: Bytes,
+        fields: Vec<(Bytes, Bytes)>,
+        expiry: Expiry,
+        /// Only if there is no such key.
+        is_new: bool,
+    },
     HashGet {
         key: Bytes,
         field: Bytes,
@@ -142,7 +150,7 @@ impl Command {
             Self::Exists { .. } => "EXISTS",
             Self::Expire { .. } => "PEXPIRE",
             Self::IncrBy { ttl: None, .. } => "INCRBY",
-            Self::IncrBy { ttl: Some(_), .. } | Self::CompareAndSet { .. } => "EVAL",
+            Self::IncrBy { ttl: Some(_), .. } | Self::CompareAndSet { .. } | Self::HashReplace { .. } => "EVAL",
             Self::HashSet { .. } => "HSET",
             Self::HashGet { .. } => "HGET",
             Self::Call(call) => call.name,
@@ -159,6 +167,7 @@ impl Command {
             | Self::IncrBy { key, .. }
             | Self::CompareAndSet { key, .. }
             | Self::HashSet { key, .. }
+            | Self::HashReplace { key, .. }
             | Self::HashGet { key, .. } => Some(key),
             Self::GetMany { keys } | Self::Delete { keys } => keys.first(),
             Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| key),
@@ -170,7 +179,9 @@ impl Command {
     pub(crate) fn payload_len(&self) -> usize {
         match self {
             Self::Set(set) => set.value.len(),
-            Self::SetMany { pairs, .. } | Self::HashSet { fields: pairs, .. } => {
+            Self::SetMany { pairs, .. }
+            | Self::HashSet { fields: pairs, .. }
+            | Self::HashReplace { fields: pairs, .. } => {
                 pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
             }
             Self::CompareAndSet { old, new, .. } => [old, new].into_iter().flatten().map(Bytes::len).sum(),

@@ -100,6 +100,12 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
             store.check_fit(fields.iter().map(|(field, value)| pair_cost(field, value)).sum())?;
             store.change(&key, now, |hash: &mut Hash| Ok(count(hash.set(fields))))
         }
+        Command::HashReplace {
+            key,
+            fields,
+            expiry,
+            is_new,
+        } => hashes::replace(store, key, fields, (expiry, is_new), now),
         Command::HashGet { key, field } => {
             let value = store.look(&key, now, |hash: &mut Hash| hash.get(&field))?;
             Ok(value.flatten().map_or(Reply::Nil, Reply::Bytes))

@@ -13,7 +13,7 @@ use crate::{
     command::Expiry,
     error::{Error, ErrorKind, Result},
     key::Key,
-    reply::Reply,
+    reply::{FromReply, Reply},
     service::{Operation, RedisService, Request, SetOptions, TypedOperations},
     ttl::{IntoTtl, Ttl},
     typed_key::{KeyPart, ParseKey, TypedKey, template},
@@ -71,11 +71,13 @@ pub struct Entities<K> {
     family: PhantomData<fn() -> K>,
 }
 
-/// How a value is kept. Another way, as a hash with its fields, would be another variant: each is named in `get`, `get_many`, `store` and `update`.
+/// How a value is kept.
 #[derive(Debug, Clone, Copy)]
 enum Storage {
     /// As a string in this format.
     Text(Format),
+    /// As a hash with its fields.
+    Hash,
 }
 
 /// How often an update begins again, because another writer was faster. Each time at least one of them succeeds.
@@ -118,6 +120,15 @@ impl<K> Entities<K> {
             ..self
         }
     }
+
+    /// Keeps values as hashes, a field for each of theirs, as [`hset_struct`](crate::HashOperations::hset_struct) does: so that single fields can be
+    /// read and counted up by others. The values have to be structs, or maps with text as keys, with a field at least.
+    pub fn as_hashes(self) -> Self {
+        Self {
+            storage: Storage::Hash,
+            ..self
+        }
+    }
 }
 
 impl<K> Entities<K>
@@ -129,23 +140,43 @@ where
         self.with_namespace(key.key())
     }
 
-    /// Returns a value (`GET`), `None` without such a key. One round trip.
+    /// Returns a value (`GET`; `HGETALL` of a hash), `None` without such a key. One round trip.
     pub fn get(&self, key: &K) -> Request<'_, Option<K::Value>> {
-        self.typed().get(self.key(key))
+        match self.storage {
+            Storage::Text(format) => self.typed(format).get(self.key(key)),
+            Storage::Hash => self.service.hash().hgetall_as(self.key(key)),
+        }
     }
 
-    /// Returns several values (`MGET`), as many as keys, in their order. One round trip; none for no keys.
-    pub fn get_many<B: Borrow<K>>(&self, keys: impl IntoIterator<Item = B>) -> Request<'_, Vec<Option<K::Value>>> {
-        self.typed()
-            .get_many(keys.into_iter().map(|key| self.key(key.borrow())))
+    /// Returns several values (`MGET`; a pipeline of `HGETALL`), as many as keys, in their order. One round trip; none for no keys.
+    ///
+    /// # Errors
+    ///
+    /// - As every [`Request`]; one value that cannot be read fails all.
+    pub fn get_many<B: Borrow<K>>(
+        &self,
+        keys: impl IntoIterator<Item = B>,
+    ) -> impl Future<Output = Result<Vec<Option<K::Value>>>> + Send
+    where
+        K::Value: Send,
+    {
+        let keys = keys.into_iter().map(|key| self.key(key.borrow()));
+        match self.storage {
+            Storage::Text(format) => self.typed(format).get_many(keys).into_future(),
+            Storage::Hash => {
+                let hash = self.service.hash();
+                let reads: Vec<_> = keys.map(|key| hash.hgetall_as(key)).collect();
+                self.service.pipeline(reads).into_future()
+            }
+        }
     }
 
-    /// Stores a value (`SET`), whatever was there, and lets its life begin anew. One round trip.
+    /// Stores a value (`SET`; a script for a hash), whatever was there, and lets its life begin anew. One round trip.
     pub fn put(&self, key: &K, value: &K::Value) -> Request<'_, ()> {
-        self.store(key, value, false).reading(Reply::into_unit)
+        self.store(key, value, false).reading(<()>::from_reply)
     }
 
-    /// Stores a value if there is none (`SET NX`), and says whether it did. One round trip.
+    /// Stores a value if there is none (`SET NX`; a script for a hash), and says whether it did. One round trip.
     pub fn put_new(&self, key: &K, value: &K::Value) -> Request<'_, bool> {
         self.store(key, value, true)
     }
@@ -171,14 +202,14 @@ where
 
     /// Changes a value, and returns what is there then. The closure is given what is there; it returns what shall be, `None` for nothing.
     ///
-    /// No update is lost: the value is stored only if nobody has changed it since it was read (a script compares), otherwise it is read again, and the
-    /// closure is called again. So it should do nothing else. Its life begins anew; without a time to live of the manager, the key keeps its own. Two
-    /// round trips for each attempt.
+    /// No update is lost: the value is stored only if nobody has changed it since it was read, otherwise it is read again, and the closure is called
+    /// again. So it should do nothing else. Its life begins anew; without a time to live of the manager, the key keeps its own. Two round trips for each
+    /// attempt: a script compares the bytes. Hashes are watched (`WATCH`), on a connection of their own, in three.
     ///
     /// # Errors
     ///
     /// - As every [`Request`]. After a timeout it is unknown whether the value was changed.
-    /// - Kind `Unavailable`, and [retryable](Error::is_retryable): other writers were faster 256 times.
+    /// - Kind `Unavailable`, and [retryable](Error::is_retryable): other writers were faster 256 times, or 16 times where values are kept as hashes.
     ///
     /// # Cancel safety
     ///
@@ -189,8 +220,11 @@ where
     {
         let key = self.key(key);
         async move {
+            let Storage::Text(format) = self.storage else {
+                return self.update_hash(key, change).await;
+            };
             for _attempt in 0..MAX_ATTEMPTS {
-                if let Some(outcome) = self.attempt(&key, &mut change).await? {
+                if let Some(outcome) = self.attempt(&key, format, &mut change).await? {
                     return Ok(outcome);
                 }
             }
@@ -200,11 +234,10 @@ where
     }
 
     /// Updates a value once, and returns what is there then; the outer `None` if another writer was faster.
-    async fn attempt<F>(&self, key: &Key, change: &mut F) -> Result<Option<Option<K::Value>>>
+    async fn attempt<F>(&self, key: &Key, format: Format, change: &mut F) -> Result<Option<Option<K::Value>>>
     where
         F: FnMut(Option<K::Value>) -> Option<K::Value>,
     {
-        let Storage::Text(format) = self.storage;
         let old: Option<Bytes> = self.service.string().get(key).await?;
         let value = old.as_deref().map(|old| format.decode(old)).transpose();
         let value = change(value.map_err(|error| self.explained(error, key))?);
@@ -218,6 +251,31 @@ where
         Ok(is_stored.then_some(value))
     }
 
+    async fn update_hash<F>(&self, key: Key, mut change: F) -> Result<Option<K::Value>>
+    where
+        F: FnMut(Option<K::Value>) -> Option<K::Value>,
+    {
+        let (hash, keys) = (self.service.hash(), self.service.keys());
+        let mut watch = self.service.watch(key.clone()).await?;
+        loop {
+            let value = change(watch.read(hash.hgetall_as(key.clone())).await?);
+            let committed = match &value {
+                Some(value) => {
+                    let expiry = self.ttl.map_or(Expiry::Keep, Expiry::In);
+                    watch
+                        .commit((hash.replace(key.clone(), value, expiry, false),))
+                        .await?
+                        .is_some()
+                }
+                None => watch.commit((keys.delete(key.clone()),)).await?.is_some(),
+            };
+            if committed {
+                return Ok(value);
+            }
+            watch.again().await?;
+        }
+    }
+
     /// Iterates over the keys of all values (`SCAN`), in no particular order. One round trip for each page.
     pub fn list(&self) -> Listing<'_, K>
     where
@@ -229,16 +287,20 @@ where
         Listing::new(self.service.keys().scan(pattern), &self.namespace)
     }
 
-    fn typed(&self) -> TypedOperations<'_> {
-        let Storage::Text(format) = self.storage;
+    fn typed(&self, format: Format) -> TypedOperations<'_> {
         TypedOperations::new(&self.service, format)
     }
 
     fn store(&self, key: &K, value: &K::Value, is_new: bool) -> Request<'_, bool> {
         let expiry = self.ttl.map_or(Expiry::Never, Expiry::In);
-        let options = SetOptions::default().with_expiry(expiry);
-        let set = self.typed().set(self.key(key), value).with_options(options);
-        if is_new { set.nx() } else { set }.into_request()
+        match self.storage {
+            Storage::Text(format) => {
+                let options = SetOptions::default().with_expiry(expiry);
+                let set = self.typed(format).set(self.key(key), value).with_options(options);
+                if is_new { set.nx() } else { set }.into_request()
+            }
+            Storage::Hash => self.service.hash().replace(self.key(key), value, expiry, is_new),
+        }
     }
 
     fn with_namespace(&self, key: Key) -> Key {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::Outcome;
 
 /// How to call this program.
-const USAGE: &str = "usage: bench fallback [--quick] [--only PART] [--server PATH]";
+const USAGE: &str = "usage: bench fallback|operations [--quick] [--only PART] [--server PATH]";
 
 /// What to measure, and how.
 #[derive(Debug, PartialEq)]
@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Suite {
     /// What Redis' absence costs, and what the manager costs while Redis is there.
     Fallback,
+    /// What single operations cost, against the client library and against each other.
+    Operations,
 }
 
 impl Arguments {
@@ -37,6 +39,7 @@ impl Arguments {
         let mut words = words.into_iter();
         let suite = match words.next().as_deref() {
             Some("fallback") => Suite::Fallback,
+            Some("operations") => Suite::Operations,
             _ => return Err(USAGE.into()),
         };
         let mut arguments = Self {
@@ -86,8 +89,15 @@ mod tests {
     }
 
     #[test]
+    fn each_suite_has_its_name() -> Outcome {
+        assert_eq!(parse("fallback")?.suite, Suite::Fallback);
+        assert_eq!(parse("operations --only hget")?.suite, Suite::Operations);
+        Ok(())
+    }
+
+    #[test]
     fn what_is_missing_or_unknown_is_told_with_the_usage() {
-        for line in ["", "fall", "fallback --server", "fallback --fast"] {
+        for line in ["", "fall", "fallback --server", "operations --fast"] {
             let told = parse(line).map_err(|error| error.to_string());
             assert!(told.is_err_and(|told| told.contains(USAGE)), "{line}");
         }

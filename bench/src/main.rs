@@ -1,7 +1,7 @@
 //! Measures `redis-manager` against real servers that it starts itself.
 //!
 //! ```text
-//! cargo run --release -p bench -- fallback [--quick] [--only PART] [--server PATH]
+//! cargo run --release -p bench -- fallback|operations [--quick] [--only PART] [--server PATH]
 //! ```
 //!
 //! Standard output has one `name value` line for each figure, the spread and the goal behind a `#`; progress goes to
@@ -9,10 +9,14 @@
 
 mod allocations;
 mod arguments;
+mod contest;
 mod fallback;
 mod machine;
+mod operations;
 mod report;
+mod rival;
 mod server;
+mod suite;
 
 use std::{error::Error, process::ExitCode};
 
@@ -25,6 +29,7 @@ type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 fn main() -> ExitCode {
     let measured = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| match arguments.suite {
         Suite::Fallback => fallback::run(&arguments),
+        Suite::Operations => operations::run(&arguments),
     });
     match measured {
         Ok(()) => ExitCode::SUCCESS,

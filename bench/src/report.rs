@@ -114,6 +114,11 @@ pub(crate) fn print_with(name: &str, value: f64, goal: Goal, remark: &str) {
     }
 }
 
+/// Prints how large a future is: so much is written and read for each call, and lies in every task that calls.
+pub(crate) fn print_future<F: Future + ?Sized>(name: &str, future: &F) {
+    print(name, per_call(size_of_val(future) as u64, 1), Goal::Any);
+}
+
 /// Says on standard error what happens now.
 pub(crate) fn progress(what: &str) {
     eprintln!("… {what}");

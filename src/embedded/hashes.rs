@@ -5,13 +5,13 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{
-    data::{Hash, pair_cost},
+    data::{Collection, Hash, pair_cost},
     glob,
-    store::{Store, count},
+    store::{Store, count, deadline},
     words::{Words, float, integer, sum},
 };
 use crate::{
-    command::Call,
+    command::{Call, Expiry},
     error::{Error, ErrorKind, Result},
     reply::Reply,
 };
@@ -59,6 +59,30 @@ pub(super) fn call(store: &mut Store, call: &Call, now: Instant) -> Option<Resul
         }),
         _ => return None,
     })
+}
+
+/// Replaces a hash, whatever was there.
+pub(super) fn replace(
+    store: &mut Store,
+    key: Bytes,
+    fields: Vec<(Bytes, Bytes)>,
+    (expiry, is_new): (Expiry, bool),
+    now: Instant,
+) -> Result<Reply> {
+    store.check_fit(fields.iter().map(|(field, value)| pair_cost(field, value)).sum())?;
+    let before = store.live(&key, now).map(|entry| entry.expires);
+    if is_new && before.is_some() {
+        return Ok(Reply::Integer(0));
+    }
+    let expires = match expiry {
+        Expiry::In(ttl) => deadline(now, ttl),
+        Expiry::Keep => before.flatten(),
+        Expiry::Never | Expiry::At(_) => None,
+    };
+    let mut hash = Hash::default();
+    hash.set(fields);
+    store.put(key, hash.into_data(), expires);
+    Ok(Reply::Integer(1))
 }
 
 fn set_nx(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {

@@ -11,7 +11,7 @@ pub use self::expiry::{FieldExpiry, FieldPersist, FieldTtl};
 use super::request::{Request, group};
 use crate::{
     codec,
-    command::{Call, Command, Guard},
+    command::{Call, Command, Expiry, Guard},
     error::{Error, Result},
     key::{Key, Prefix},
     reply::{FromReply, Reply},
@@ -89,6 +89,30 @@ impl<'a> HashOperations<'a> {
             Ok(fields) => self.hset(key, fields),
             Err(error) => Request::new(self.road, |_prefix| Err::<Call, _>(error), Reply::into_count),
         }
+    }
+
+    /// Replaces the hash by the fields of a struct, whatever was there; with `is_new` only if nothing was. Says whether it did. One round trip, by a
+    /// script.
+    pub(crate) fn replace<T: Serialize + ?Sized>(
+        &self,
+        key: Key,
+        value: &T,
+        expiry: Expiry,
+        is_new: bool,
+    ) -> Request<'a, bool> {
+        let build = |prefix: &Prefix| {
+            let fields = codec::to_fields(value)?;
+            if fields.is_empty() {
+                return Err(Error::invalid("a value without fields cannot be kept as a hash"));
+            }
+            Ok(Command::HashReplace {
+                key: prefix.key(key)?,
+                fields,
+                expiry,
+                is_new,
+            })
+        };
+        Request::new(self.road, build, Reply::into_flag)
     }
 
     /// Sets a field unless there is one of that name (`HSETNX`), and says whether it did. One round trip.

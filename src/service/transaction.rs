@@ -92,6 +92,9 @@ pub struct Watch<'a> {
     attempts: u32,
 }
 
+/// In a box, because the compiler cannot see that a future which names an [`Operation`] can be sent to another thread.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// So many times somebody else may be faster.
 const ATTEMPTS: u32 = 16;
 
@@ -138,7 +141,7 @@ impl<'a, B: Batch<'a>> Transaction<'a, B> {
     /// # Errors
     ///
     /// - Nothing was executed: nobody answers, an operation is invalid, or the server refused one.
-    pub fn each(self) -> Pin<Box<dyn Future<Output = Result<B::Results>> + Send + 'a>>
+    pub fn each(self) -> Boxed<'a, Result<B::Results>>
     where
         B: 'a,
     {
@@ -158,7 +161,7 @@ impl<'a, B: Batch<'a>> Transaction<'a, B> {
 
 impl<'a, B: Batch<'a> + 'a> IntoFuture for Transaction<'a, B> {
     type Output = Result<B::Answers>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+    type IntoFuture = Boxed<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
         let each = self.each();
@@ -178,12 +181,14 @@ impl<'a> Watch<'a> {
     /// # Errors
     ///
     /// - As awaiting the operation.
-    pub async fn read<T>(&mut self, operation: impl Operation<'a, Answer = T>) -> Result<T> {
+    pub fn read<'s, T: 's>(&'s mut self, operation: impl Operation<'a, Answer = T>) -> Boxed<'s, Result<T>> {
         let (question, read) = operation.into_request().into_parts();
-        match question? {
-            Question::Known(reply) => read(reply),
-            Question::Ask(command) => read(self.session.ask(command, Duration::ZERO).await?),
-        }
+        Box::pin(async move {
+            match question? {
+                Question::Known(reply) => read(reply),
+                Question::Ask(command) => read(self.session.ask(command, Duration::ZERO).await?),
+            }
+        })
     }
 
     /// Executes operations in one step if no watched key was changed since the watch began; `None` if one was, and nothing was executed. Nothing
@@ -192,14 +197,15 @@ impl<'a> Watch<'a> {
     /// # Errors
     ///
     /// - As awaiting a [`Transaction`].
-    pub async fn commit<B: Batch<'a>>(&mut self, operations: B) -> Result<Option<B::Answers>> {
+    pub fn commit<'s, B: Batch<'a> + 's>(&'s mut self, operations: B) -> Boxed<'s, Result<Option<B::Answers>>> {
         let (asked, reader) = operations.split();
-        let (commands, known) = commands_of(valid(asked)?);
-        let answers = self.session.transact(commands).await?;
-        match answers {
-            Some(answers) => B::all(reader.read(merge(known, answers))).map(Some),
-            None => Ok(None),
-        }
+        Box::pin(async move {
+            let (commands, known) = commands_of(valid(asked)?);
+            match self.session.transact(commands).await? {
+                Some(answers) => B::all(reader.read(merge(known, answers))).map(Some),
+                None => Ok(None),
+            }
+        })
     }
 
     /// Watches the same keys again, after a short pause that grows and differs from caller to caller.

@@ -188,6 +188,26 @@ async fn optimistic_counters_lose_no_update(redis: &RedisManager) {
     assert_eq!(redis.get("sum").await.as_deref(), Some("30"));
 }
 
+/// The compiler has to see that what waits can move from thread to thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_together_can_be_spawned() {
+    let redis: &'static RedisManager = Box::leak(Box::new(crate::face::embedded()));
+    let task = tokio::spawn(async move {
+        let (service, strings) = (redis.service(), redis.service().string());
+        let mut watch = service.watch("k").await?;
+        let n: Option<i64> = watch.read(strings.get("k")).await?;
+        let committed = watch
+            .commit((strings.set("k", n.unwrap_or(0) + 1), strings.incr("k")))
+            .await?;
+        let (k, l) = service.pipeline((strings.incr("k"), strings.incr("l"))).await?;
+        let each = service.pipeline(vec![strings.incr("k")]).each().await;
+        let moved: Option<(redis_manager::Key, String)> = service.list().blpop("q", Duration::from_millis(1)).await?;
+        let deleted = service.keys().delete_pattern("*").await?;
+        Ok::<_, redis_manager::Error>((committed, k, l, each.len(), moved, deleted))
+    });
+    assert_eq!(task.await.unwrap().unwrap(), (Some((true, 2)), 3, 1, 1, None, 2));
+}
+
 #[tokio::test]
 async fn what_a_disabled_service_is_asked_together_is_disabled() {
     let off = RedisManager::disabled("a test");
@@ -294,9 +314,16 @@ async fn a_cut_connection_ends_what_is_asked_together_at_once() {
     redis.service().transaction((strings.incr("n"),)).await.unwrap();
     proxy.cut();
     let ended = async || redis.service().transaction((strings.incr("n"),)).await;
-    eventually("transactions work again", async || ended().await.is_ok()).await;
-    is_back(&redis).await;
-    ended().await.unwrap();
+    eventually("transactions work, and go on working", async || {
+        for _ in 0..10 {
+            if ended().await.is_err() {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        true
+    })
+    .await;
     proxy.swallow_replies();
     let error = redis.service().transaction((strings.incr("n"),)).await.unwrap_err();
     assert!(

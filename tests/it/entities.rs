@@ -26,6 +26,9 @@ on_both_backends! {
     namespaces_keep_values_apart_whatever_they_are_called,
     all_of_a_family_are_listed_and_nothing_else,
     the_format_is_what_was_chosen,
+    a_value_kept_as_a_hash_has_its_fields,
+    an_update_of_a_hash_loses_nothing,
+    what_has_no_fields_is_no_hash,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -260,6 +263,64 @@ async fn the_format_is_what_was_chosen(redis: &RedisManager) {
         assert_eq!(renamed.await.unwrap().unwrap().cents, -1);
         assert_eq!(packed.get_many([SEVEN]).await.unwrap()[0].as_ref().unwrap().cents, -1);
     }
+}
+
+async fn a_value_kept_as_a_hash_has_its_fields(redis: &RedisManager) {
+    let accounts = Entities::new(redis.service()).as_hashes().ttl(60).unwrap();
+    assert_eq!(accounts.get(&SEVEN).await.unwrap(), None);
+    assert!(accounts.put_new(&SEVEN, &ada()).await.unwrap());
+    assert!(!accounts.put_new(&SEVEN, &ada()).await.unwrap());
+    assert_eq!(redis.hget("account:7", "cents").await.as_deref(), Some("100"));
+    assert_eq!(redis.ttl("account:7").await, 60);
+    redis.hset("account:7", "left over", "x").await;
+    let bob = Account {
+        owner: "Bob".to_owned(),
+        cents: -5,
+    };
+    accounts.put(&SEVEN, &bob).await.unwrap();
+    assert_eq!(
+        redis.hget("account:7", "left over").await,
+        None,
+        "it was replaced as a whole"
+    );
+    let eight = AccountOf { number: 8 };
+    let found = accounts.get_many([SEVEN, eight]).await.unwrap();
+    assert_eq!(found, [Some(bob), None]);
+    redis.set("account:8", "sesame").await;
+    let eight = AccountOf { number: 8 };
+    assert_eq!(accounts.get(&eight).await.unwrap_err().kind(), ErrorKind::WrongType);
+    assert!(accounts.delete(&SEVEN).await.unwrap());
+}
+
+async fn an_update_of_a_hash_loses_nothing(redis: &RedisManager) {
+    let accounts = Entities::new(redis.service()).as_hashes();
+    accounts.put(&SEVEN, &ada()).await.unwrap();
+    redis.expire("account:7", 100).await;
+    let count = async || {
+        for _ in 0..10 {
+            let one_more = |old: Option<Account>| {
+                old.map(|old| Account {
+                    cents: old.cents + 1,
+                    ..old
+                })
+            };
+            accounts.update(&SEVEN, one_more).await.unwrap();
+        }
+    };
+    tokio::join!(count(), count(), count());
+    assert_eq!(accounts.get(&SEVEN).await.unwrap().unwrap().cents, 130);
+    assert!(redis.ttl("account:7").await > 90, "the key keeps its own life");
+    assert_eq!(accounts.update(&SEVEN, |_| None).await.unwrap(), None);
+    assert!(!accounts.exists(&SEVEN).await.unwrap());
+}
+
+async fn what_has_no_fields_is_no_hash(redis: &RedisManager) {
+    let counters = Entities::new(redis.service()).as_hashes();
+    assert_eq!(
+        counters.put(&counter(), &7).await.unwrap_err().kind(),
+        ErrorKind::Encode
+    );
+    assert!(!redis.exists("counter:c").await);
 }
 
 /// Checks what an update does while `write` writes in its midst.

@@ -176,6 +176,8 @@ fn imports_point_down() {
                     room.top()
                 )),
                 None if own == 0 => {}
+                // An exported macro is expanded elsewhere, where only the root's names can be seen.
+                None if room.code.contains("#[macro_export]") => {}
                 None => violations.push(format!(
                     "src/{} imports `{target}` through the root: name the room where it lives",
                     room.file

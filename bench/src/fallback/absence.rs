@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use super::{KEY, runtime};
+use super::KEY;
 use crate::{
     Outcome,
     arguments::Arguments,
     report::{self, Goal, Sample, millis},
     server::RedisServer,
+    suite::runtime,
 };
 
 /// Measures the first call of managers that are new in runtimes that are new but run already.

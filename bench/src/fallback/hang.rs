@@ -11,12 +11,13 @@ use std::{
 use redis_manager::RedisManager;
 use tokio::time::sleep;
 
-use super::{KEY, VALUE, runtime};
+use super::KEY;
 use crate::{
     Outcome,
     arguments::Arguments,
     report::{self, Goal, Sample, millis, per_call},
     server::RedisServer,
+    suite::{VALUE, runtime},
 };
 
 /// Tasks that call at the same time.

@@ -5,13 +5,14 @@ use std::{sync::Arc, time::Duration};
 use redis_manager::RedisManager;
 use tokio::time::sleep;
 
-use super::{KEY, VALUE, runtime};
+use super::KEY;
 use crate::{
     Outcome,
     arguments::Arguments,
     machine,
     report::{self, Goal},
     server::RedisServer,
+    suite::{VALUE, runtime},
 };
 
 /// Tasks that call at the same time.

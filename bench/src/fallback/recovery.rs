@@ -11,12 +11,13 @@ use std::{
 use redis_manager::RedisManager;
 use tokio::time::{sleep, timeout};
 
-use super::{KEY, VALUE, runtime};
+use super::KEY;
 use crate::{
     Outcome,
     arguments::Arguments,
     report::{self, Goal, Sample, millis},
     server::{self, RedisServer},
+    suite::{VALUE, runtime},
 };
 
 /// Tasks that go on calling all the time.

@@ -4,12 +4,13 @@ use std::{hint::black_box, time::Instant};
 
 use redis_manager::{HealthState, RedisManager};
 
-use super::{KEY, runtime};
+use super::KEY;
 use crate::{
     Outcome, allocations,
     arguments::Arguments,
     report::{self, Goal, Sample, per_call},
     server::RedisServer,
+    suite::runtime,
 };
 
 /// How often and how long to measure.

@@ -46,6 +46,16 @@ const COMPARE_AND_SET: &str = "local now = redis.call('GET', KEYS[1]) \
      else redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5]) end \
      return 1";
 
+/// `KEYS`: the hash; `ARGV`: whether it has to be new (`1` or `0`), its time to live in milliseconds (`0`: without end, `-1`: as long as before), then
+/// fields and values.
+const HASH_REPLACE: &str = "if ARGV[1] == '1' and redis.call('EXISTS', KEYS[1]) == 1 then return 0 end \
+     local ttl = ARGV[2] \
+     if ttl == '-1' then ttl = redis.call('PTTL', KEYS[1]) end \
+     redis.call('DEL', KEYS[1]) \
+     for at = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1]) end \
+     if tonumber(ttl) > 0 then redis.call('PEXPIRE', KEYS[1], ttl) end \
+     return 1";
+
 /// Puts a list around the reply of a command. `KEYS`: its keys, for a server that asks for them; `ARGV`: the command. An error comes back as
 /// the command replied it: raised, it would tell of the script, and on Redis 6 begin with another code.
 const WRAPPED: &str = "local reply = redis.pcall(unpack(ARGV)) \
@@ -94,6 +104,20 @@ impl Words {
                 plain(of_script(COMPARE_AND_SET, vec![key], values.chain([ttl])))
             }
             Command::HashSet { key, fields } => plain([key].into_iter().chain(flat(fields)).collect()),
+            Command::HashReplace {
+                key,
+                fields,
+                expiry,
+                is_new,
+            } => {
+                let ttl = match expiry {
+                    Expiry::In(ttl) => number(ttl.as_millis()),
+                    Expiry::Keep => number(-1),
+                    Expiry::Never | Expiry::At(_) => number(0),
+                };
+                let options = [number(u8::from(is_new)), ttl].into_iter();
+                plain(of_script(HASH_REPLACE, vec![key], options.chain(flat(fields))))
+            }
             Command::HashGet { key, field } => plain(vec![key, field]),
             Command::Call(call) => Self::of_call(call),
         }
