@@ -91,7 +91,7 @@ async fn each(service: &RedisService) -> Result<()> {
     Ok(())
 }
 
-/// All or none, and nobody sees half of it.
+/// In one step: nobody sees half of it.
 async fn transaction(service: &RedisService) -> Result<()> {
     let (strings, list) = (service.string(), service.list());
     strings.set_many([("store", 20), ("shop", 0)]).await?;
