@@ -199,7 +199,7 @@ run_tests() {
 }
 
 document() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --all-features --no-deps "$@"
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps "$@"
 }
 
 # As far as one toolchain can tell: what is used of std is clippy's incompatible_msrv to check, and what the packages
@@ -306,10 +306,12 @@ trap 'exit 143' TERM
 prepare
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --all-features -- -D warnings
+step "lints without features" cargo clippy --all-targets -- -D warnings
 step "unit and integration tests" run_tests --lib --bins --tests
 step "documentation tests" run_tests --doc
-step "documentation" document
-step "documentation with private items" document --document-private-items
+step "documentation" document --all-features
+step "documentation with private items" document --all-features --document-private-items
+step "documentation without features" document
 step "minimum Rust version" check_msrv
 step "examples without a server" run_examples
 step "examples on a server" run_examples_on_a_server

@@ -209,7 +209,7 @@ where
     /// # Errors
     ///
     /// - As every [`Request`]. After a timeout it is unknown whether the value was changed.
-    /// - Kind `Unavailable`, and [retryable](Error::is_retryable): other writers were faster 256 times.
+    /// - Kind `Unavailable`, and [retryable](Error::is_retryable): other writers were faster 256 times, or 16 times where values are kept as hashes.
     ///
     /// # Cancel safety
     ///
@@ -233,11 +233,7 @@ where
         }
     }
 
-    /// Updates a value once; `None` if another writer was faster.
-    #[expect(
-        clippy::option_option,
-        reason = "whether there is an outcome, and whether there is a value then"
-    )]
+    /// Updates a value once, and returns what is there then; the outer `None` if another writer was faster.
     async fn attempt<F>(&self, key: &Key, format: Format, change: &mut F) -> Result<Option<Option<K::Value>>>
     where
         F: FnMut(Option<K::Value>) -> Option<K::Value>,

@@ -3,6 +3,14 @@
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 /// The result of an operation that can fail.
+///
+/// # Examples
+///
+/// ```
+/// async fn visits(redis: &redis_manager::RedisManager) -> redis_manager::Result<i64> {
+///     redis.service().string().incr("visits").await
+/// }
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation gave no answer.

@@ -35,6 +35,79 @@
 //! `REDIS_SOCKET_TIMEOUT`; then the breaker is open, and a background probe finds out when Redis is back. An outage is logged
 //! once when it begins and once when it ends.
 //!
+//! # Code that must know
+//!
+//! Below that forgiving face is an honest one, [`redis_manager().service()`](RedisManager::service): every operation answers a [`Result`]. It
+//! comes in groups, named as Redis names them:
+//!
+//! | group | what |
+//! |---|---|
+//! | [`string()`](RedisService::string) | strings and counters: [`StringOperations`] |
+//! | [`keys()`](RedisService::keys) | keys, whatever they hold; scans and deletion by pattern: [`KeyOperations`] |
+//! | [`hash()`](RedisService::hash) | hashes, and structs kept in them: [`HashOperations`] |
+//! | [`list()`](RedisService::list) | lists, and waiting for an element: [`ListOperations`] |
+//! | [`set()`](RedisService::set) | sets: [`SetOperations`] |
+//! | [`zset()`](RedisService::zset) | sorted sets: [`SortedSetOperations`] |
+//! | [`json()`](RedisService::json), `message_pack()` | typed values in plain strings: [`TypedOperations`] |
+//! | [`json_module()`](RedisService::json_module) | RedisJSON by path: [`JsonModuleOperations`] |
+//! | [`scripts()`](RedisService::scripts) | Lua: [`ScriptOperations`] |
+//! | [`pipeline`](RedisService::pipeline) | several operations in one round trip |
+//! | [`transaction`](RedisService::transaction), [`watch`](RedisService::watch) | several operations in one step, if nobody was faster |
+//!
+//! ```
+//! use redis_manager::{Config, RedisManager};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), redis_manager::Error> {
+//! let redis = RedisManager::new(Config::from_url("memory://"))?; // within this process; or redis_manager()
+//! let (strings, zset) = (redis.service().string(), redis.service().zset());
+//! assert!(strings.set("session", "abc").ex(60).nx().await?);
+//! let (session, best): (Option<String>, f64) =
+//!     redis.service().pipeline((strings.get("session"), zset.zincr_by("best", "Ada", 40))).await?;
+//! assert_eq!((session.as_deref(), best), (Some("abc"), 40.0));
+//!
+//! let error = zset.zcard("session").await.unwrap_err();
+//! assert_eq!(error.code(), "wrong_type");
+//! assert!(!error.is_unavailable() && !error.is_retryable());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`RedisService::from_client`] makes such a service of a `fred` client of your own.
+//!
+//! # Typed keys
+//!
+//! [`redis_key!`] declares a family of keys once, with the type of what it holds: a misspelt field, or another type, does not compile, and what
+//! users write into a field cannot reach another key. [`Entities`] adds a time to live, namespaces, updates that are never lost and a listing: what an
+//! application builds its own managers on.
+//!
+//! ```
+//! use redis_manager::{Config, RedisManager, redis_key};
+//!
+//! redis_key! { Visits => "visits:{page}:{day}" { page: String, day: u32 } -> u64 }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), redis_manager::Error> {
+//! # let redis = RedisManager::new(Config::from_url("memory://"))?;
+//! let home = Visits { page: "home".to_owned(), day: 1 };
+//! redis.service().json().set(&home, &7).await?;
+//! assert_eq!(redis.service().json().get(&home).await?, Some(7)); // a u64: the key says so
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A cache, and not Redis
+//!
+//! An application that needs no more than a cache depends on `Arc<dyn` [`CacheStore`]`>`. A [`RedisService`] is one, and so is a [`MemoryCache`]. With the
+//! feature `testing` there is a `FaultyCache`, which fails on command, and a contract that tests stores of your own.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `msgpack`: typed values as MessagePack.
+//! - `testing`: for dev-dependencies, `FaultyCache` and the contract of every `CacheStore`.
+//!
 //! # Configuration
 //!
 //! Every variable stands in `.env.example`; [`Config`] explains them.

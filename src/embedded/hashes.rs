@@ -100,7 +100,9 @@ fn incr_by(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Rep
     let (key, field, by) = (words.next()?, words.next()?, words.integer()?);
     store.change(key, now, |hash: &mut Hash| {
         let old = match hash.fields.get(field) {
-            Some(old) => integer(old).map_err(|_| Error::new(ErrorKind::Server, "ERR hash value is not an integer"))?,
+            Some(old) => {
+                integer(old).map_err(|_parse| Error::new(ErrorKind::Server, "ERR hash value is not an integer"))?
+            }
             None => 0,
         };
         let new = old.checked_add(by);
@@ -114,7 +116,7 @@ fn incr_by_float(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Resu
     let (key, field, by) = (words.next()?, words.next()?, words.float()?);
     store.change(key, now, |hash: &mut Hash| {
         let old = match hash.fields.get(field) {
-            Some(old) => float(old).map_err(|_| Error::new(ErrorKind::Server, "ERR hash value is not a float"))?,
+            Some(old) => float(old).map_err(|_parse| Error::new(ErrorKind::Server, "ERR hash value is not a float"))?,
             None => 0.0,
         };
         let new = Bytes::from(sum(old, by)?.to_string());

@@ -3,6 +3,7 @@
 use std::{
     any::type_name,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    convert::identity,
     hash::{BuildHasher, Hash},
     str::FromStr,
 };
@@ -137,12 +138,12 @@ macro_rules! integers {
 integers!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
 
 macro_rules! floats {
-    ($($float:ty),*) => {$(
+    ($($float:ty: $of_double:path),*) => {$(
         impl FromReply for $float {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a float is asked for")]
+            #[expect(clippy::cast_precision_loss, reason = "a float is asked for")]
             fn from_reply(reply: Reply) -> Result<Self> {
                 match reply {
-                    Reply::Double(double) => Ok(double as Self),
+                    Reply::Double(double) => Ok($of_double(double)),
                     Reply::Integer(integer) => Ok(integer as Self),
                     Reply::Bytes(bytes) => parse(&bytes),
                     other => Err(other.unexpected("a float")),
@@ -152,7 +153,12 @@ macro_rules! floats {
     )*};
 }
 
-floats!(f32, f64);
+floats!(f32: nearest, f64: identity);
+
+#[expect(clippy::cast_possible_truncation, reason = "no more is asked for")]
+fn nearest(double: f64) -> f32 {
+    double as f32
+}
 
 fn parse<T: FromStr>(bytes: &Bytes) -> Result<T> {
     let text = std::str::from_utf8(bytes).ok();

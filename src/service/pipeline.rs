@@ -44,7 +44,9 @@ pub struct Asked(pub(super) Result<Question>);
 
 /// Makes results of the replies of a batch.
 #[doc(hidden)]
-pub struct Reader<'a, R>(Box<dyn FnOnce(&mut dyn Iterator<Item = Result<Reply>>) -> R + Send + 'a>);
+pub struct Reader<'a, R>(Box<Reading<'a, R>>);
+
+type Reading<'a, R> = dyn FnOnce(&mut dyn Iterator<Item = Result<Reply>>) -> R + Send + 'a;
 
 impl<R> Reader<'_, R> {
     pub(super) fn read(self, replies: Vec<Result<Reply>>) -> R {

@@ -43,8 +43,11 @@ use crate::{
 pub struct Request<'a, T> {
     road: &'a Road,
     question: Result<Question>,
-    read: fn(Reply) -> Result<T>,
+    read: Read<T>,
 }
+
+/// Reads an answer.
+type Read<T> = fn(Reply) -> Result<T>;
 
 /// What is to be asked, if anything.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl<'a, T> Request<'a, T> {
         Request { road, question, read }
     }
 
-    pub(crate) fn into_parts(self) -> (Result<Question>, fn(Reply) -> Result<T>) {
+    pub(crate) fn into_parts(self) -> (Result<Question>, Read<T>) {
         (self.question, self.read)
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Typed values, kept as plain strings in one [`Format`]: any server will do. Made by [`RedisService::json`](crate::RedisService::json) and, with the
-/// feature `msgpack`, by [`RedisService::message_pack`](crate::RedisService::message_pack).
+/// feature `msgpack`, by `RedisService::message_pack`.
 ///
 /// A key is plain text or bytes, and its value of any type; or it is a [typed key](crate::redis_key), and its value of exactly that key's
 /// type, which need not be named then.
@@ -38,7 +38,7 @@ use crate::{
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
-/// struct Profile { name: String, tags: Vec<String> }
+/// pub struct Profile { pub name: String, pub tags: Vec<String> }
 ///
 /// redis_key! {
 ///     /// What a user tells of themselves.

@@ -47,7 +47,7 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// Makes a test of each behaviour that a [`CacheStore`](crate::CacheStore) has to have.
+/// Makes a test of each behaviour that a [`CacheStore`] has to have.
 ///
 /// It takes an `async fn()` or an `async ||` closure that makes a pointer to an empty store: an `Arc`, a `Box`, or a guard of your own that
 /// derefs to a store and ends its server when it is dropped. It is called once or twice in each test, and the stores that it makes share no keys:

@@ -1,6 +1,7 @@
 //! Connections that one caller has for itself: for transactions, for watching keys, and for commands that block.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -37,6 +38,9 @@ pub(super) struct Private {
     pub(super) id: Option<i64>,
     _budget: Option<OwnedSemaphorePermit>,
 }
+
+/// fred's futures are nested so deeply that with more around them callers could not compile theirs: so they end in a box.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// So many wait to be used again; more are closed.
 const IDLE: usize = 4;
@@ -139,26 +143,26 @@ impl Private {
         }
     }
 
-    pub(super) async fn send(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
-        self.connection.send(command, within).await
+    pub(super) fn send(&self, command: Command, within: Duration) -> Boxed<'_, Reply> {
+        Box::pin(self.connection.send(command, within))
     }
 
     /// Finds out whether the server permits transactions, unless that is known: one that refuses `MULTI` would execute the commands one
     /// by one.
     pub(super) async fn try_transaction(&mut self, within: Duration) -> Result<(), Failure> {
         if !self.is_tried {
-            self.connection.transact(Vec::new(), within).await?;
+            self.transact(Vec::new(), within).await?;
             self.is_tried = true;
         }
         Ok(())
     }
 
     /// Executes commands as one transaction; `None` if a watched key was changed.
-    pub(super) async fn transact(
+    pub(super) fn transact(
         &self,
         commands: Vec<Command>,
         within: Duration,
-    ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
-        self.connection.transact(commands, within).await
+    ) -> Boxed<'_, Option<Vec<Result<Reply, Error>>>> {
+        Box::pin(self.connection.transact(commands, within))
     }
 }

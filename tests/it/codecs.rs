@@ -244,7 +244,8 @@ async fn a_json_value_is_read_wherever_a_value_is_read(redis: &RedisManager) {
 async fn a_bool_is_stored_as_a_number(redis: &RedisManager) {
     let strings = redis.service().string();
     strings.set("yes", true).await.unwrap();
-    strings.set("no", &false).await.unwrap();
+    let no = &false; // by reference, too
+    strings.set("no", no).await.unwrap();
     assert_eq!(strings.get::<String>("yes").await.unwrap().as_deref(), Some("1"));
     let both: Vec<Option<bool>> = strings.get_many(["yes", "no"]).await.unwrap();
     assert_eq!(both, [Some(true), Some(false)]);

@@ -8,7 +8,7 @@ use crate::{
     reply::{FromReply, Reply},
 };
 
-/// The types of JSON values, numbers told apart as RedisJSON stores them. Returned by [`JsonModuleOperations::type_of`].
+/// The types of JSON values, numbers told apart as RedisJSON stores them. Returned by [`JsonModuleOperations::type_of`](crate::JsonModuleOperations::type_of).
 ///
 /// # Examples
 ///
