@@ -21,6 +21,7 @@
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`failure`]: what its errors mean, and the server's;
 //! - [`witness`]: lists that could be misread, on a connection where a token proves that they were not;
+//! - [`knowledge`]: which commands the server has;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod blocking;
@@ -33,6 +34,7 @@ mod generation;
 mod guard;
 pub(crate) mod guest;
 mod house;
+mod knowledge;
 mod ledger;
 mod link;
 pub(crate) mod node;

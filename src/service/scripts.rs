@@ -42,7 +42,8 @@ group! {
 
 /// A Lua script. Make it once, use it often: it knows its digest after it was loaded first. A clone shares that.
 ///
-/// What the script returns may have any shape. Line numbers in the server's errors are the script's own.
+/// What the script returns may have any shape. Line numbers in the server's errors are the script's own. An error that it raises should be text: the
+/// client library drops a connection on which an error is no UTF-8.
 ///
 /// # Examples
 ///
@@ -58,6 +59,14 @@ pub struct Script {
     digest: Arc<OnceLock<Bytes>>,
 }
 
+/// What stands before a script.
+const BEFORE: &str = "local reply = (function(...)";
+
+/// What stands after it.
+const AFTER: &str = "end)(...) \
+     if type(reply) ~= 'table' or not reply.err then return {reply} end \
+     return {err = (string.gsub(reply.err, '[\\128-\\255]', '?'))}";
+
 impl Script {
     /// Makes a script of its source. It is not checked before it runs.
     pub fn new(source: impl Into<String>) -> Self {
@@ -72,15 +81,16 @@ impl Script {
         &self.source
     }
 
-    /// Puts a list around what the script returns: a bare list could begin with what a user has written, and be taken for something else. In
-    /// the script's first line, so that the lines keep their numbers; a line for the server (`#!lua …`) stays first.
+    /// Puts a list around what the script returns: a bare list could begin with what a user has written, and be taken for something else. What of an
+    /// error that it returns is not ASCII becomes `?`: the client library drops a connection on which an error is no UTF-8. It begins in the script's first line, so that
+    /// the lines keep their numbers; a line for the server (`#!lua …`) stays first.
     fn guarded(&self) -> String {
         let (shebang, body) = match self.source.split_once('\n') {
             Some((first, body)) if first.starts_with("#!") => (first, body),
             _ => ("", &*self.source),
         };
         let line_end = if shebang.is_empty() { "" } else { "\n" };
-        format!("{shebang}{line_end}return {{((function(...) {body}\nend)(...))}}")
+        format!("{shebang}{line_end}{BEFORE} {body}\n{AFTER}")
     }
 }
 
@@ -156,6 +166,8 @@ impl<'a> ScriptOperations<'a> {
         keys: Vec<Key>,
         arguments: Vec<Value>,
     ) -> Result<T> {
+        // Before anything is sent.
+        self.road.prefix().keys(keys.clone())?;
         if let Some(digest) = script.digest.get() {
             let request = self.call::<Reply>(name, digest.clone(), keys.clone(), arguments.clone());
             match request.await {
@@ -202,11 +214,11 @@ mod tests {
     #[test]
     fn the_guard_keeps_the_lines_and_the_servers_first_line() {
         let guarded = Script::new("local a = 1\nreturn a").guarded();
-        assert_eq!(guarded, "return {((function(...) local a = 1\nreturn a\nend)(...))}");
+        assert_eq!(guarded, format!("{BEFORE} local a = 1\nreturn a\n{AFTER}"));
         let guarded = Script::new("#!lua flags=no-writes\nreturn 1 -- one").guarded();
         assert_eq!(
             guarded,
-            "#!lua flags=no-writes\nreturn {((function(...) return 1 -- one\nend)(...))}"
+            format!("#!lua flags=no-writes\n{BEFORE} return 1 -- one\n{AFTER}")
         );
     }
 }

@@ -4,6 +4,7 @@
 //! with its connection, and all that was queued ends with it.
 
 use std::{
+    future::ready,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,9 +16,10 @@ use tokio::{
 };
 
 use super::{
-    boxes::{Reused, Sending},
+    boxes::Sending,
     connection::{Connection, Refusal},
     failure::Failure,
+    knowledge::{self, Knowledge},
     places::Places,
     private::{Private, Privates},
     witness::{self, Witnessed},
@@ -42,6 +44,8 @@ pub(super) struct Generation {
     privates: Privates,
     /// For lists that could be misread.
     witnessed: Witnessed,
+    /// Which commands the server has.
+    knowledge: Knowledge,
     /// Bounds the commands of pipelines.
     pipelined: Semaphore,
     /// Bounds what is in flight. Closed when the generation ends, which releases whoever waits.
@@ -92,6 +96,7 @@ impl Generation {
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
             witnessed: Witnessed::default(),
+            knowledge: Knowledge::default(),
             pipelined: Semaphore::new(PIPELINED),
             budget: Arc::clone(budget),
             places: Places::new(IN_FLIGHT),
@@ -178,12 +183,36 @@ impl Generation {
     }
 
     fn send(&self, command: Command, within: Duration) -> Sending<'_> {
-        if witness::is_for(&command) {
+        if knowledge::is_doubtful(command.name()) {
+            Sending::Special(Box::pin(self.send_if_known(command, within)))
+        } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
         } else if Self::is_large(&command) {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
             Sending::Plain(self.main.send_boxed(command, within))
+        }
+    }
+
+    async fn send_if_known(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        let asked = Instant::now();
+        if !self.knows(command.name(), within).await? {
+            return Err(knowledge::unknown(command.name()));
+        }
+        let left = within.saturating_sub(asked.elapsed());
+        self.main.send_boxed(command, left).await
+    }
+
+    /// Says whether the server has a command. It is asked at most once.
+    async fn knows(&self, name: &'static str, within: Duration) -> Result<bool, Failure> {
+        if let Some(is_known) = self.knowledge.of(name) {
+            return Ok(is_known);
+        }
+        match self.main.send_boxed(knowledge::question(name), within).await {
+            Ok(answer) => Ok(self.knowledge.learn(name, &answer)),
+            // Not permitted to ask: what the server says to the command itself has to do.
+            Err(Failure::Replied(_)) => Ok(true),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -290,8 +319,21 @@ impl Permit {
     }
 
     /// Sends a command of a pipeline: all on one connection, so that they arrive in their order.
-    pub(super) fn send_in_order(&self, command: Command) -> Reused {
-        self.generation.main.send_boxed(command, self.left)
+    pub(super) fn send_in_order(&self, command: Command) -> Sending<'_> {
+        if self.generation.knowledge.of(command.name()) == Some(false) {
+            return Sending::Special(Box::pin(ready(Err(knowledge::unknown(command.name())))));
+        }
+        Sending::Plain(self.generation.main.send_boxed(command, self.left))
+    }
+
+    /// Finds out which of a pipeline's commands the server has, as far as that is in doubt.
+    pub(super) async fn find_out(&self, commands: &[Command]) -> Result<(), Failure> {
+        for name in commands.iter().map(Command::name) {
+            if knowledge::is_doubtful(name) {
+                self.generation.knows(name, self.left).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a connection that nobody else uses.

@@ -75,6 +75,10 @@ async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Rep
         is_aside: false,
         is_hurried: permit.is_hurried(),
     };
+    if let Err(failure) = Box::pin(permit.find_out(&commands)).await {
+        let settled: Result<()> = settle(topology, &permit, Err(failure), attempt);
+        return settled.map_or_else(refuse, |()| Vec::new());
+    }
     let sent = join_all(commands.into_iter().map(|command| permit.send_in_order(command))).await;
     sent.into_iter()
         .map(|answer| settle(topology, &permit, answer, attempt))

@@ -239,7 +239,6 @@ async fn one_connection_is_enough_for_lists() {
 
 /// A server repeats the arguments of a command that it does not know, and cuts them anywhere; a script's error is what the script says.
 #[tokio::test]
-#[ignore = "the client library drops a connection on which an error is no UTF-8"]
 async fn an_error_that_is_no_text_breaks_no_connection() {
     let server = RedisServer::start();
     let managers = [(); 3].map(|()| patient(&server.url()));
