@@ -336,6 +336,17 @@ impl Permit {
         Ok(())
     }
 
+    /// Refuses commands of which the server does not have one.
+    pub(super) async fn refuse_unknown(&self, commands: &[Command]) -> Result<(), Failure> {
+        self.find_out(commands).await?;
+        let knowledge = &self.generation.knowledge;
+        let mut names = commands.iter().map(Command::name);
+        match names.find(|name| knowledge.of(name) == Some(false)) {
+            Some(name) => Err(knowledge::unknown(name)),
+            None => Ok(()),
+        }
+    }
+
     /// Takes a connection that nobody else uses.
     ///
     /// # Errors

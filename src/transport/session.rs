@@ -80,7 +80,10 @@ impl Session {
             Line::Embedded(_) => self.road.embedded()?.execute(command),
             Line::Server(line) => {
                 let within = line.deadline + longer;
-                let sent = line.use_it(async |private| private.send(command, within).await).await;
+                let sent = match line.refuse_unknown(std::slice::from_ref(&command)).await {
+                    Ok(()) => line.use_it(async |private| private.send(command, within).await).await,
+                    Err(failure) => Err(failure),
+                };
                 self.road.settle(line.permit.as_ref(), sent)
             }
         };
@@ -122,14 +125,19 @@ impl Session {
             Line::Server(line) => {
                 let within = line.deadline;
                 let is_watching = line.is_watching;
-                let sent = line
-                    .use_it(async |private| {
-                        if !is_watching {
-                            private.try_transaction(within).await?;
-                        }
-                        private.transact(commands, within).await
-                    })
-                    .await;
+                let asked = line.refuse_unknown(&commands).await;
+                let sent = match asked {
+                    Ok(()) => {
+                        line.use_it(async |private| {
+                            if !is_watching {
+                                private.try_transaction(within).await?;
+                            }
+                            private.transact(commands, within).await
+                        })
+                        .await
+                    }
+                    Err(failure) => Err(failure),
+                };
                 // After a refusal the keys may still be watched.
                 line.is_watching &= sent.is_err();
                 self.road.settle(line.permit.as_ref(), sent)
@@ -176,6 +184,14 @@ impl ServerLine {
             permit,
             is_busy: false,
             is_watching: false,
+        }
+    }
+
+    /// Refuses commands that the server does not have; of a client of the caller's nothing is known.
+    async fn refuse_unknown(&self, commands: &[Command]) -> Result<(), Failure> {
+        match &self.permit {
+            Some(permit) => Box::pin(permit.refuse_unknown(commands)).await,
+            None => Ok(()),
         }
     }
 

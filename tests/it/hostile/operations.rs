@@ -281,6 +281,7 @@ fn no_operation_disturbs_anybody() {
             real: redis.service(),
             model: model.service(),
             is_alone: false,
+            is_guest: false,
         };
         compare(&runtime, &pair, CASES);
         assert!(runtime.block_on(witnesses.dismiss()) > 0);
@@ -305,6 +306,7 @@ fn no_operation_disturbs_anybody_without_a_connection_for_lists() {
         real: redis.service(),
         model: model.service(),
         is_alone: true,
+        is_guest: false,
     };
     compare(&runtime, &pair, CASES * 2);
     assert!(runtime.block_on(witnesses.dismiss()) > 0);
@@ -339,6 +341,7 @@ fn no_operation_disturbs_a_client_of_the_callers() {
         real: &service,
         model: model.service(),
         is_alone: false,
+        is_guest: true,
     };
     compare(&runtime, &pair, CASES * 2);
     assert!(runtime.block_on(witnesses.dismiss()) > 0);
