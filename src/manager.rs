@@ -253,6 +253,13 @@ impl RedisManager {
     }
 }
 
+/// The honest face of a manager, to be kept and handed on: it shares the manager's connections.
+impl From<&RedisManager> for RedisService {
+    fn from(manager: &RedisManager) -> Self {
+        manager.service.clone()
+    }
+}
+
 impl RedisManager {
     /// Returns the honest face: the same Redis, for code that must know what happened.
     ///
