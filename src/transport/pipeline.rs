@@ -3,6 +3,11 @@
 //! Each goes its own way through fred, which writes what is queued together. fred's own pipeline is slower for a single caller, and
 //! what it gave up on would still be sent.
 
+use std::{
+    pin::Pin,
+    task::{self, Poll, Waker},
+};
+
 use futures_util::future::join_all;
 use tracing::Instrument;
 
@@ -79,8 +84,32 @@ async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Rep
         let settled: Result<()> = settle(topology, &permit, Err(failure), attempt);
         return settled.map_or_else(refuse, |()| Vec::new());
     }
-    let sent = join_all(commands.into_iter().map(|command| permit.send_in_order(command))).await;
+    let sending = commands
+        .into_iter()
+        .map(|command| permit.send_in_order(command))
+        .collect();
+    let sent = in_order(sending).await;
     sent.into_iter()
         .map(|answer| settle(topology, &permit, answer, attempt))
         .collect()
+}
+
+/// Sends all, and waits for all outcomes.
+///
+/// The first poll of each puts it into the client's queue. Replies come in the order of commands, so it is enough to be woken for the last.
+async fn in_order<F: Future + Unpin>(mut sending: Vec<F>) -> Vec<F::Output> {
+    let send = |sending: &mut F| {
+        let mut nobody = task::Context::from_waker(Waker::noop());
+        match Pin::new(sending).poll(&mut nobody) {
+            Poll::Ready(outcome) => Some(outcome),
+            Poll::Pending => None,
+        }
+    };
+    let mut outcomes: Vec<_> = sending.iter_mut().map(send).collect();
+    for (outcome, sending) in outcomes.iter_mut().zip(&mut sending).rev() {
+        if outcome.is_none() {
+            *outcome = Some(sending.await);
+        }
+    }
+    outcomes.into_iter().flatten().collect()
 }
