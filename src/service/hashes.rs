@@ -12,7 +12,7 @@ use super::request::{Request, group};
 use crate::{
     codec,
     command::{Call, Command, Expiry, Guard},
-    error::{Error, Result},
+    error::Error,
     key::{Key, Prefix},
     reply::{FromReply, Reply},
     value::Value,
@@ -118,7 +118,7 @@ impl<'a> HashOperations<'a> {
     /// Sets a field unless there is one of that name (`HSETNX`), and says whether it did. One round trip.
     pub fn hsetnx(&self, key: impl Into<Key>, field: impl Into<Value>, value: impl Into<Value>) -> Request<'a, bool> {
         let args = [field.into().into_bytes(), value.into().into_bytes()];
-        self.on("HSETNX", key, Reply::into_flag, |call| call.args(args))
+        Request::on(self.road, "HSETNX", key, Reply::into_flag, |call| call.args(args))
     }
 
     /// Returns a field's value (`HGET`), `None` without such a field. One round trip.
@@ -145,14 +145,14 @@ impl<'a> HashOperations<'a> {
         if fields.is_empty() {
             return Request::known(self.road, Reply::Array(Vec::new()), Vec::from_reply);
         }
-        self.on("HMGET", key, Vec::from_reply, |call| {
+        Request::on(self.road, "HMGET", key, Vec::from_reply, |call| {
             call.args(fields).guarded(Guard::AbsentAt(1))
         })
     }
 
     /// Returns all fields with their values (`HGETALL`) as a map; an empty one without such a key. One round trip.
     pub fn hgetall<M: FromReply>(&self, key: impl Into<Key>) -> Request<'a, M> {
-        self.on("HGETALL", key, M::from_reply, |call| call)
+        Request::on(self.road, "HGETALL", key, M::from_reply, |call| call)
     }
 
     /// Returns all fields (`HGETALL`) as a struct, as [`hset_struct`](Self::hset_struct) stored it; `None` without such a key. One round trip.
@@ -170,7 +170,7 @@ impl<'a> HashOperations<'a> {
             }
             codec::from_fields(fields).map(Some)
         };
-        self.on("HGETALL", key, read, |call| call)
+        Request::on(self.road, "HGETALL", key, read, |call| call)
     }
 
     /// Removes fields (`HDEL`) and returns how many there were. One round trip; none for no fields.
@@ -179,34 +179,38 @@ impl<'a> HashOperations<'a> {
         if fields.is_empty() {
             return Request::known(self.road, Reply::Integer(0), Reply::into_count);
         }
-        self.on("HDEL", key, Reply::into_count, |call| call.args(fields))
+        Request::on(self.road, "HDEL", key, Reply::into_count, |call| call.args(fields))
     }
 
     /// Says whether there is such a field (`HEXISTS`). One round trip.
     pub fn hexists(&self, key: impl Into<Key>, field: impl Into<Value>) -> Request<'a, bool> {
-        self.on("HEXISTS", key, Reply::into_flag, |call| {
+        Request::on(self.road, "HEXISTS", key, Reply::into_flag, |call| {
             call.arg(field.into().into_bytes())
         })
     }
 
     /// Returns how many fields there are (`HLEN`). One round trip.
     pub fn hlen(&self, key: impl Into<Key>) -> Request<'a, u64> {
-        self.on("HLEN", key, Reply::into_count, |call| call)
+        Request::on(self.road, "HLEN", key, Reply::into_count, |call| call)
     }
 
     /// Returns the names of all fields (`HKEYS`), in no particular order. One round trip.
     pub fn hkeys<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Vec<T>> {
-        self.on("HKEYS", key, Vec::from_reply, |call| call.guarded(Guard::Wrapped))
+        Request::on(self.road, "HKEYS", key, Vec::from_reply, |call| {
+            call.guarded(Guard::Wrapped)
+        })
     }
 
     /// Returns the values of all fields (`HVALS`), in no particular order. One round trip.
     pub fn hvals<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Vec<T>> {
-        self.on("HVALS", key, Vec::from_reply, |call| call.guarded(Guard::Wrapped))
+        Request::on(self.road, "HVALS", key, Vec::from_reply, |call| {
+            call.guarded(Guard::Wrapped)
+        })
     }
 
     /// Adds to the integer in a field (`HINCRBY`) and returns the sum. A missing field counts from 0. One round trip.
     pub fn hincr_by(&self, key: impl Into<Key>, field: impl Into<Value>, by: i64) -> Request<'a, i64> {
-        self.on("HINCRBY", key, Reply::into_integer, |call| {
+        Request::on(self.road, "HINCRBY", key, Reply::into_integer, |call| {
             call.arg(field.into().into_bytes()).number(by)
         })
     }
@@ -223,16 +227,5 @@ impl<'a> HashOperations<'a> {
             Ok(call.arg(field.into().into_bytes()).number(by))
         };
         Request::new(self.road, build, f64::from_reply)
-    }
-
-    fn on<T>(
-        &self,
-        name: &'static str,
-        key: impl Into<Key>,
-        read: fn(Reply) -> Result<T>,
-        complete: impl FnOnce(Call) -> Call,
-    ) -> Request<'a, T> {
-        let build = |prefix: &Prefix| Ok(complete(Call::new(name).key(prefix.key(key.into())?)));
-        Request::new(self.road, build, read)
     }
 }

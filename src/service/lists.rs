@@ -125,12 +125,12 @@ impl<'a> ListOperations<'a> {
 
     /// Takes the leftmost element away and returns it (`LPOP`); `None` without such a list. One round trip.
     pub fn lpop<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
-        self.on("LPOP", key, Option::from_reply, |call| call)
+        Request::on(self.road, "LPOP", key, Option::from_reply, |call| call)
     }
 
     /// Takes the rightmost element away and returns it (`RPOP`); `None` without such a list. One round trip.
     pub fn rpop<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
-        self.on("RPOP", key, Option::from_reply, |call| call)
+        Request::on(self.road, "RPOP", key, Option::from_reply, |call| call)
     }
 
     /// Takes up to so many elements from the left end and returns them, the leftmost first (`LPOP` with a count); none without such a list.
@@ -148,7 +148,7 @@ impl<'a> ListOperations<'a> {
     /// Returns the elements from one index to another, both included (`LRANGE`); none if there are no such indexes, the range is reversed,
     /// or without such a list. One round trip.
     pub fn lrange<T: FromReply>(&self, key: impl Into<Key>, start: i64, stop: i64) -> Request<'a, Vec<T>> {
-        self.on("LRANGE", key, Vec::from_reply, |call| {
+        Request::on(self.road, "LRANGE", key, Vec::from_reply, |call| {
             call.number(start).number(stop).guarded(Guard::Wrapped)
         })
     }
@@ -156,17 +156,19 @@ impl<'a> ListOperations<'a> {
     /// Keeps the elements from one index to another, both included, and removes the others (`LTRIM`): all of them if the range is reversed
     /// or there are no such indexes. One round trip.
     pub fn ltrim(&self, key: impl Into<Key>, start: i64, stop: i64) -> Request<'a, ()> {
-        self.on("LTRIM", key, Reply::into_unit, |call| call.number(start).number(stop))
+        Request::on(self.road, "LTRIM", key, Reply::into_unit, |call| {
+            call.number(start).number(stop)
+        })
     }
 
     /// Returns how many elements there are (`LLEN`). One round trip.
     pub fn llen(&self, key: impl Into<Key>) -> Request<'a, u64> {
-        self.on("LLEN", key, Reply::into_count, |call| call)
+        Request::on(self.road, "LLEN", key, Reply::into_count, |call| call)
     }
 
     /// Returns the element at an index (`LINDEX`); `None` if there is none. One round trip.
     pub fn lindex<T: FromReply>(&self, key: impl Into<Key>, index: i64) -> Request<'a, Option<T>> {
-        self.on("LINDEX", key, Option::from_reply, |call| call.number(index))
+        Request::on(self.road, "LINDEX", key, Option::from_reply, |call| call.number(index))
     }
 
     /// Replaces the element at an index (`LSET`). One round trip.
@@ -174,14 +176,18 @@ impl<'a> ListOperations<'a> {
     /// It fails with kind `Server` if there is no such index, or no such list.
     pub fn lset(&self, key: impl Into<Key>, index: i64, element: impl Into<Value>) -> Request<'a, ()> {
         let element = element.into().into_bytes();
-        self.on("LSET", key, Reply::into_unit, |call| call.number(index).arg(element))
+        Request::on(self.road, "LSET", key, Reply::into_unit, |call| {
+            call.number(index).arg(element)
+        })
     }
 
     /// Removes elements that are equal to this one (`LREM`) and returns how many: up to `count` from the left, up to `-count` from the right if
     /// it is negative, all if it is 0. One round trip.
     pub fn lrem(&self, key: impl Into<Key>, count: i64, element: impl Into<Value>) -> Request<'a, u64> {
         let element = element.into().into_bytes();
-        self.on("LREM", key, Reply::into_count, |call| call.number(count).arg(element))
+        Request::on(self.road, "LREM", key, Reply::into_count, |call| {
+            call.number(count).arg(element)
+        })
     }
 
     /// Puts an element to the left of the first one that is equal to `pivot` (`LINSERT BEFORE`) and returns the new length; `None` if there is no
@@ -251,14 +257,14 @@ impl<'a> ListOperations<'a> {
         if elements.is_empty() {
             return Request::known(self.road, Reply::Integer(0), Reply::into_count);
         }
-        self.on(name, key, Reply::into_count, |call| call.args(elements))
+        Request::on(self.road, name, key, Reply::into_count, |call| call.args(elements))
     }
 
     fn pop_many<T: FromReply>(&self, name: &'static str, key: impl Into<Key>, count: usize) -> Request<'a, Vec<T>> {
         if count == 0 {
             return Request::known(self.road, Reply::Array(Vec::new()), Vec::from_reply);
         }
-        self.on(name, key, Vec::from_reply, |call| {
+        Request::on(self.road, name, key, Vec::from_reply, |call| {
             call.number(at_most(count)).guarded(Guard::Wrapped)
         })
     }
@@ -270,20 +276,9 @@ impl<'a> ListOperations<'a> {
         pivot: Value,
         element: Value,
     ) -> Request<'a, Option<u64>> {
-        self.on("LINSERT", key, inserted, |call| {
+        Request::on(self.road, "LINSERT", key, inserted, |call| {
             call.arg(side).args([pivot.into_bytes(), element.into_bytes()])
         })
-    }
-
-    fn on<T>(
-        &self,
-        name: &'static str,
-        key: impl Into<Key>,
-        read: fn(Reply) -> Result<T>,
-        complete: impl FnOnce(Call) -> Call,
-    ) -> Request<'a, T> {
-        let build = |prefix: &Prefix| Ok(complete(Call::new(name).key(prefix.key(key.into())?)));
-        Request::new(self.road, build, read)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{fmt, future::IntoFuture, pin::Pin};
 
 use crate::{
-    command::Command,
+    command::{Call, Command},
     error::{Error, Result},
-    key::Prefix,
+    key::{Key, Prefix},
     reply::Reply,
     transport::call::Road,
 };
@@ -97,6 +97,18 @@ impl<'a, T> Request<'a, T> {
             Ok(Question::Ask(command))
         });
         Self { road, question, read }
+    }
+
+    /// Makes a request about one key.
+    pub(crate) fn on(
+        road: &'a Road,
+        name: &'static str,
+        key: impl Into<Key>,
+        read: fn(Reply) -> Result<T>,
+        complete: impl FnOnce(Call) -> Call,
+    ) -> Self {
+        let build = |prefix: &Prefix| Ok(complete(Call::new(name).key(prefix.key(key.into())?)));
+        Self::new(road, build, read)
     }
 
     /// Makes a request that is answered without asking.

@@ -3,7 +3,7 @@
 use super::request::{Request, group};
 use crate::{
     command::{Call, Guard},
-    error::{Error, Result},
+    error::Error,
     key::{IntoKeys, Key, Prefix},
     reply::{FromReply, Reply},
     value::Value,
@@ -51,13 +51,13 @@ impl<'a> SetOperations<'a> {
 
     /// Returns all members (`SMEMBERS`) as any collection; an empty one without such a set. One round trip.
     pub fn smembers<M: FromReply>(&self, key: impl Into<Key>) -> Request<'a, M> {
-        self.on("SMEMBERS", key, M::from_reply, |call| call)
+        Request::on(self.road, "SMEMBERS", key, M::from_reply, |call| call)
     }
 
     /// Says whether this is a member (`SISMEMBER`). One round trip.
     pub fn sismember(&self, key: impl Into<Key>, member: impl Into<Value>) -> Request<'a, bool> {
         let member = member.into().into_bytes();
-        self.on("SISMEMBER", key, Reply::into_flag, |call| call.arg(member))
+        Request::on(self.road, "SISMEMBER", key, Reply::into_flag, |call| call.arg(member))
     }
 
     /// Says of each of these whether it is a member (`SMISMEMBER`), in their order. One round trip; none for no members.
@@ -70,17 +70,17 @@ impl<'a> SetOperations<'a> {
         if members.is_empty() {
             return self.nothing();
         }
-        self.on("SMISMEMBER", key, Vec::from_reply, |call| call.args(members))
+        Request::on(self.road, "SMISMEMBER", key, Vec::from_reply, |call| call.args(members))
     }
 
     /// Returns how many members there are (`SCARD`). One round trip.
     pub fn scard(&self, key: impl Into<Key>) -> Request<'a, u64> {
-        self.on("SCARD", key, Reply::into_count, |call| call)
+        Request::on(self.road, "SCARD", key, Reply::into_count, |call| call)
     }
 
     /// Takes a member away by chance and returns it (`SPOP`); `None` without such a set. One round trip.
     pub fn spop<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
-        self.on("SPOP", key, Option::from_reply, |call| call)
+        Request::on(self.road, "SPOP", key, Option::from_reply, |call| call)
     }
 
     /// Takes up to so many members away by chance and returns them (`SPOP` with a count). One round trip; none for a count of 0.
@@ -89,12 +89,14 @@ impl<'a> SetOperations<'a> {
             return self.nothing();
         }
         // Unlike SRANDMEMBER's its reply is a set in RESP3, which needs no guard.
-        self.on("SPOP", key, Vec::from_reply, |call| call.number(at_most(count)))
+        Request::on(self.road, "SPOP", key, Vec::from_reply, |call| {
+            call.number(at_most(count))
+        })
     }
 
     /// Returns a member by chance (`SRANDMEMBER`); `None` without such a set. One round trip.
     pub fn srandmember<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
-        self.on("SRANDMEMBER", key, Option::from_reply, |call| call)
+        Request::on(self.road, "SRANDMEMBER", key, Option::from_reply, |call| call)
     }
 
     /// Returns up to so many different members by chance (`SRANDMEMBER` with a count). One round trip; none for a count of 0.
@@ -178,14 +180,14 @@ impl<'a> SetOperations<'a> {
         if members.is_empty() {
             return Request::known(self.road, Reply::Integer(0), Reply::into_count);
         }
-        self.on(name, key, Reply::into_count, |call| call.args(members))
+        Request::on(self.road, name, key, Reply::into_count, |call| call.args(members))
     }
 
     fn some_of<T: FromReply>(&self, key: impl Into<Key>, count: i64) -> Request<'a, Vec<T>> {
         if count == 0 {
             return self.nothing();
         }
-        self.on("SRANDMEMBER", key, Vec::from_reply, |call| {
+        Request::on(self.road, "SRANDMEMBER", key, Vec::from_reply, |call| {
             call.number(count).guarded(Guard::Wrapped)
         })
     }
@@ -229,17 +231,6 @@ impl<'a> SetOperations<'a> {
 
     fn nothing<M: FromReply>(&self) -> Request<'a, M> {
         Request::known(self.road, Reply::Array(Vec::new()), M::from_reply)
-    }
-
-    fn on<T>(
-        &self,
-        name: &'static str,
-        key: impl Into<Key>,
-        read: fn(Reply) -> Result<T>,
-        complete: impl FnOnce(Call) -> Call,
-    ) -> Request<'a, T> {
-        let build = |prefix: &Prefix| Ok(complete(Call::new(name).key(prefix.key(key.into())?)));
-        Request::new(self.road, build, read)
     }
 }
 

@@ -211,7 +211,7 @@ impl<'a> StringOperations<'a> {
 
     /// Returns the value at a key and deletes it (`GETDEL`). One round trip.
     pub fn getdel<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
-        self.on("GETDEL", key, Option::from_reply, |call| call)
+        Request::on(self.road, "GETDEL", key, Option::from_reply, |call| call)
     }
 
     /// Reads the value at a key and changes its expiry (`GETEX`): add the new expiry, then [`read`](GetExCommand::read). One round trip.
@@ -226,14 +226,14 @@ impl<'a> StringOperations<'a> {
 
     /// Adds to the end of a string (`APPEND`) and returns its new length in bytes. A missing key counts as empty. One round trip.
     pub fn append(&self, key: impl Into<Key>, value: impl Into<Value>) -> Request<'a, u64> {
-        self.on("APPEND", key, Reply::into_count, |call| {
+        Request::on(self.road, "APPEND", key, Reply::into_count, |call| {
             call.arg(value.into().into_bytes())
         })
     }
 
     /// Returns the length of a string in bytes (`STRLEN`), 0 without such a key. One round trip.
     pub fn strlen(&self, key: impl Into<Key>) -> Request<'a, u64> {
-        self.on("STRLEN", key, Reply::into_count, |call| call)
+        Request::on(self.road, "STRLEN", key, Reply::into_count, |call| call)
     }
 
     /// Counts up by one (`INCRBY`) and returns the new number. A missing key counts from 0. One round trip, never counted twice.
@@ -313,17 +313,6 @@ impl<'a> StringOperations<'a> {
             Ok(Command::CompareAndSet { key, old, new, ttl })
         };
         Request::new(self.road, build, Reply::into_flag)
-    }
-
-    fn on<T>(
-        &self,
-        name: &'static str,
-        key: impl Into<Key>,
-        read: fn(Reply) -> Result<T>,
-        complete: impl FnOnce(Call) -> Call,
-    ) -> Request<'a, T> {
-        let build = |prefix: &Prefix| Ok(complete(Call::new(name).key(prefix.key(key.into())?)));
-        Request::new(self.road, build, read)
     }
 }
 

@@ -97,7 +97,7 @@ macro_rules! redis_key {
                     $(for<'a> $type: ::std::str::FromStr,)*
                 {
                     let key = key.into();
-                    #[allow(unused_mut, unused_variables)]
+                    #[allow(unused_mut, unused_variables, reason = "a template may have no placeholder")]
                     let mut parts = TEMPLATE.parse(&key)?.into_iter();
                     let found = Self {
                         $($field: parts.next()?.parse().ok()?,)*
