@@ -114,9 +114,8 @@ impl<'a> ScriptOperations<'a> {
         keys: impl IntoKeys,
         arguments: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Result<T> {
-        let keys = keys.into_keys();
-        let arguments: Vec<_> = arguments.into_iter().map(Into::into).collect();
-        self.run_as("EVALSHA", script, keys, arguments).await
+        self.run_as("EVALSHA", script, keys.into_keys(), values(arguments))
+            .await
     }
 
     /// Runs a script that only reads (`EVALSHA_RO`), on a replica too. The server has to be Redis 7. Otherwise as [`run`](Self::run).
@@ -130,9 +129,8 @@ impl<'a> ScriptOperations<'a> {
         keys: impl IntoKeys,
         arguments: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Result<T> {
-        let keys = keys.into_keys();
-        let arguments: Vec<_> = arguments.into_iter().map(Into::into).collect();
-        self.run_as("EVALSHA_RO", script, keys, arguments).await
+        self.run_as("EVALSHA_RO", script, keys.into_keys(), values(arguments))
+            .await
     }
 
     /// Runs a script by its source (`EVAL`): for a [`pipeline`](crate::RedisService::pipeline), or a
@@ -143,9 +141,8 @@ impl<'a> ScriptOperations<'a> {
         keys: impl IntoKeys,
         arguments: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Request<'a, T> {
-        let arguments = arguments.into_iter().map(Into::into).collect();
         let source = script.guarded().into();
-        self.call("EVAL", source, keys.into_keys(), arguments)
+        self.call("EVAL", source, keys.into_keys(), values(arguments))
     }
 
     /// Loads a script without running it (`SCRIPT LOAD`) and returns its digest. One round trip.
@@ -200,6 +197,10 @@ impl<'a> ScriptOperations<'a> {
         };
         Request::new(self.road, build, unwrapped)
     }
+}
+
+fn values(arguments: impl IntoIterator<Item = impl Into<Value>>) -> Vec<Value> {
+    arguments.into_iter().map(Into::into).collect()
 }
 
 /// Takes the guard's list off. An empty one is a script that returned nothing.

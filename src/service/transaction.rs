@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::IntoFuture,
     hash::{BuildHasher, RandomState},
+    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     time::Duration,
@@ -86,7 +87,7 @@ pub struct Transaction<'a, B: Batch<'a>> {
 /// ```
 #[derive(Debug)]
 pub struct Watch<'a> {
-    service: std::marker::PhantomData<&'a RedisService>,
+    service: PhantomData<&'a RedisService>,
     keys: Vec<bytes::Bytes>,
     session: Session,
     attempts: u32,
@@ -127,7 +128,7 @@ impl RedisService {
         let mut session = Session::open(self.road()).await?;
         session.watch(keys.clone()).await?;
         Ok(Watch {
-            service: std::marker::PhantomData,
+            service: PhantomData,
             keys,
             session,
             attempts: 1,

@@ -13,11 +13,6 @@ use once_cell::sync::Lazy;
 /// Sixteen digits that nobody outside this process knows, so that nobody can create the absent key.
 static NONCE: Lazy<String> = Lazy::new(|| format!("{:016x}", RandomState::new().hash_one("absent")));
 
-/// Puts a key that does not exist before the others.
-pub(super) fn guarded_keys(keys: Vec<Bytes>) -> Vec<Bytes> {
-    with_absent(keys, 0)
-}
-
 /// Puts a key, or a field, that does not exist in front of the one in that place.
 ///
 /// Its name begins with that one's, so that access rules and prefixes which admit that one admit it too.
@@ -45,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_absent_key_comes_first_and_cannot_be_guessed() {
-        let keys = guarded_keys(vec!["app:a".into(), "app:b".into()]);
+        let keys = with_absent(vec!["app:a".into(), "app:b".into()], 0);
         assert_eq!(keys.len(), 3);
         assert!(keys[0].starts_with(b"app:a\0absent:"));
         assert_eq!(keys[0].len(), "app:a\0absent:".len() + 16);

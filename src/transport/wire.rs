@@ -103,7 +103,7 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
 }
 
 async fn get_many(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply> {
-    let values: Vec<Option<Bytes>> = client.mget(key_list(guard::guarded_keys(keys))).await?;
+    let values: Vec<Option<Bytes>> = client.mget(key_list(guard::with_absent(keys, 0))).await?;
     let values = guard::unguarded(values).into_iter().map(replies::of_optional);
     Ok(Reply::Array(values.collect()))
 }
