@@ -7,7 +7,9 @@ use crate::ttl::Ttl;
 /// One question. Its keys are as the server knows them, its arguments are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command {
-    Get(Get),
+    Get {
+        key: Bytes,
+    },
     GetMany {
         keys: Vec<Bytes>,
     },
@@ -88,12 +90,6 @@ pub(crate) enum Guard {
     Scripted(&'static str),
 }
 
-/// `GET`: a type of its own, because the hottest command has a way of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Get {
-    pub(crate) key: Bytes,
-}
-
 /// `SET` with its options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Set {
@@ -127,21 +123,11 @@ pub(crate) enum Condition {
     IfPresent,
 }
 
-impl Get {
-    pub(crate) const NAME: &str = "GET";
-}
-
-impl From<Get> for Command {
-    fn from(get: Get) -> Self {
-        Self::Get(get)
-    }
-}
-
 impl Command {
     /// Returns the name that logs and spans give the operation.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Get(_) => Get::NAME,
+            Self::Get { .. } => "GET",
             Self::GetMany { .. } => "MGET",
             Self::Set(_) => "SET",
             Self::SetMany { ttl: None, .. } => "MSET",
@@ -160,7 +146,7 @@ impl Command {
     /// Returns the first key.
     pub(crate) fn key(&self) -> Option<&Bytes> {
         match self {
-            Self::Get(Get { key })
+            Self::Get { key }
             | Self::Set(Set { key, .. })
             | Self::Exists { key }
             | Self::Expire { key, .. }

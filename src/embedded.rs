@@ -87,7 +87,7 @@ impl fmt::Debug for Embedded {
 /// Answers a command; `now` is an argument, so that time can be tested.
 fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
     match command {
-        Command::Get(get) => strings::get(store, &get.key, now),
+        Command::Get { key } => strings::get(store, &key, now),
         Command::GetMany { keys } => Ok(strings::get_many(store, &keys, now)),
         Command::Set(set) => strings::set(store, set, now),
         Command::SetMany { pairs, ttl } => strings::set_many(store, pairs, ttl, now),
@@ -141,7 +141,7 @@ mod tests {
     use super::data::OVERHEAD;
     use super::*;
     use crate::{
-        command::{Expiry, Get, Set},
+        command::{Expiry, Set},
         ttl::Ttl,
     };
     use bytes::Bytes;
@@ -157,9 +157,9 @@ mod tests {
     }
 
     fn get(store: &mut Store, key: &str, now: Instant) -> Option<Bytes> {
-        let command = Command::Get(Get {
+        let command = Command::Get {
             key: key.to_owned().into(),
-        });
+        };
         execute(store, command, now).unwrap().into_bytes().unwrap()
     }
 

@@ -42,7 +42,7 @@ pub use self::{
 };
 use crate::{
     codec::{self, Format},
-    command::Get,
+    command::Command,
     config::Settings,
     error::Result,
     key::{Key, Prefix},
@@ -177,7 +177,7 @@ impl RedisService {
         decode: impl FnOnce(Bytes) -> Result<T>,
     ) -> Result<Option<T>> {
         let build = |prefix: &Prefix| {
-            Ok(Get {
+            Ok(Command::Get {
                 key: prefix.key(key.into())?,
             })
         };

@@ -149,7 +149,7 @@ impl<'a, T: Send + 'a> IntoFuture for Request<'a, T> {
             match question {
                 Ok(Question::Known(reply)) => read(reply),
                 Ok(Question::Ask(command)) => road.call(|_built| Ok(command), read).await,
-                Err(error) => road.call(|_built| Err::<Command, _>(error), read).await,
+                Err(error) => road.call(|_built| Err(error), read).await,
             }
         })
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::request::{Request, group, operation};
 use crate::{
-    command::{Call, Command, Condition, Expiry, Get, Set},
+    command::{Call, Command, Condition, Expiry, Set},
     error::{Error, Result},
     key::{IntoKeys, Key, Prefix},
     reply::{FromReply, Reply},
@@ -138,7 +138,7 @@ impl<'a> StringOperations<'a> {
     /// Returns the value at a key (`GET`), `None` without such a key. One round trip.
     pub fn get<T: FromReply>(&self, key: impl Into<Key>) -> Request<'a, Option<T>> {
         let build = |prefix: &Prefix| {
-            Ok(Get {
+            Ok(Command::Get {
                 key: prefix.key(key.into())?,
             })
         };

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
     topology::Topology,
 };
 use crate::{
-    command::{Command, Get},
+    command::Command,
     config::{Endpoint, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
@@ -38,56 +37,6 @@ pub(crate) enum Backend {
     Server(Topology),
     /// The caller's own client.
     Guest(Guest),
-}
-
-/// What can be asked: any command; and a `GET`, which is sent in a way of its own.
-pub(crate) trait Question: Into<Command> {
-    fn name(&self) -> &'static str;
-
-    /// The first key.
-    fn key(&self) -> Option<&Bytes>;
-
-    /// Whether its values travel on a connection of their own.
-    fn is_large(&self) -> bool;
-
-    /// Sends it with the whole deadline.
-    fn send(self, permit: &Permit) -> impl Future<Output = Result<Reply, Failure>> + Send;
-}
-
-impl Question for Command {
-    fn name(&self) -> &'static str {
-        self.name()
-    }
-
-    fn key(&self) -> Option<&Bytes> {
-        self.key()
-    }
-
-    fn is_large(&self) -> bool {
-        Generation::is_large(self)
-    }
-
-    fn send(self, permit: &Permit) -> impl Future<Output = Result<Reply, Failure>> + Send {
-        permit.send(self)
-    }
-}
-
-impl Question for Get {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn key(&self) -> Option<&Bytes> {
-        Some(&self.key)
-    }
-
-    fn is_large(&self) -> bool {
-        false
-    }
-
-    fn send(self, permit: &Permit) -> impl Future<Output = Result<Reply, Failure>> + Send {
-        permit.get(self)
-    }
 }
 
 /// What every span says of the server.
@@ -145,9 +94,9 @@ impl Road {
     /// # Cancel safety
     ///
     /// Dropping the future gives up the answer; the command may have been executed.
-    pub(crate) async fn call<Q: Question, T>(
+    pub(crate) async fn call<T>(
         &self,
-        build: impl FnOnce(&Prefix) -> Result<Q>,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
         if let Backend::Disabled(_) = &self.backend {
@@ -157,9 +106,9 @@ impl Road {
             return self.ask(|| build(&self.prefix), read).await;
         }
         match build(&self.prefix) {
-            Ok(question) => Box::pin(self.traced(question, read)).await,
+            Ok(command) => Box::pin(self.traced(command, read)).await,
             // In the same order as without a span: a call is refused before it is looked at.
-            Err(error) => Box::pin(self.ask(|| Err::<Command, _>(error), read)).await,
+            Err(error) => Box::pin(self.ask(|| Err(error), read)).await,
         }
     }
 
@@ -209,32 +158,32 @@ impl Road {
         }
     }
 
-    async fn ask<Q: Question, T>(
+    async fn ask<T>(
         &self,
-        build: impl FnOnce() -> Result<Q>,
+        build: impl FnOnce() -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
         match &self.backend {
             Backend::Disabled(_) => Err(disabled()),
             Backend::Embedded(store) => {
-                let question = build()?;
-                let context = Context::of(&question);
+                let command = build()?;
+                let context = Context::of(&command);
                 store
-                    .execute(question.into())
+                    .execute(command)
                     .and_then(read)
                     .map_err(|error| context.explain(error))
             }
             Backend::Guest(guest) => {
-                let question = build()?;
-                let context = Context::of(&question);
-                let answer = Box::pin(guest.send(question.into())).await;
+                let command = build()?;
+                let context = Context::of(&command);
+                let answer = Box::pin(guest.send(command)).await;
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
                 let permit = topology.admit().await?;
-                let question = build()?;
-                let context = Context::of(&question);
-                send(topology, &permit, question)
+                let command = build()?;
+                let context = Context::of(&command);
+                send(topology, &permit, command)
                     .await
                     .and_then(read)
                     .map_err(|error| context.explain(error))
@@ -243,8 +192,8 @@ impl Road {
     }
 
     /// The names are OpenTelemetry's for a Redis client. Values are never recorded, keys only as a short hash.
-    async fn traced<T>(&self, question: impl Question, read: impl FnOnce(Reply) -> Result<T>) -> Result<T> {
-        let name = question.name();
+    async fn traced<T>(&self, command: Command, read: impl FnOnce(Reply) -> Result<T>) -> Result<T> {
+        let name = command.name();
         let span = tracing::debug_span!(
             "redis",
             "otel.name" = name,
@@ -257,9 +206,9 @@ impl Road {
             "server.address" = self.origin.address,
             "server.port" = self.origin.port,
             "error.type" = Empty,
-            "redis_manager.key_hash" = question.key().map(|key| format!("{:08x}", key::key_hash(key))),
+            "redis_manager.key_hash" = command.key().map(|key| format!("{:08x}", key::key_hash(key))),
         );
-        let answer = self.ask(|| Ok(question), read).instrument(span.clone()).await;
+        let answer = self.ask(|| Ok(command), read).instrument(span.clone()).await;
         if let Err(error) = &answer {
             span.record("otel.status_code", "ERROR");
             span.record("error.type", error.code());
@@ -271,16 +220,12 @@ impl Road {
     }
 }
 
-async fn send(topology: &Topology, permit: &Permit, question: impl Question) -> Result<Reply> {
+async fn send(topology: &Topology, permit: &Permit, command: Command) -> Result<Reply> {
     let attempt = Attempt {
-        is_aside: question.is_large(),
+        is_aside: Generation::is_large(&command),
         is_hurried: permit.is_hurried(),
     };
-    let answer = if attempt.is_hurried {
-        permit.send(question.into()).await
-    } else {
-        question.send(permit).await
-    };
+    let answer = permit.send(command).await;
     settle(topology, permit, answer, attempt)
 }
 
@@ -316,10 +261,10 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn of(question: &impl Question) -> Self {
+    pub(super) fn of(command: &Command) -> Self {
         Self {
-            operation: question.name(),
-            key_hash: question.key().map(|key| key::key_hash(key)),
+            operation: command.name(),
+            key_hash: command.key().map(|key| key::key_hash(key)),
         }
     }
 

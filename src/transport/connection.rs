@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     breaker::Severity,
-    command::{Call, Command, Get},
+    command::{Call, Command},
     config::{Endpoint, Settings},
     error::{Error, ErrorKind},
     reply::Reply,
@@ -141,11 +141,6 @@ impl Connection {
         within: Duration,
     ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
         wire::transact(&self.within(within), commands).await
-    }
-
-    /// Sends a `GET`, with the whole deadline, which is the client's own.
-    pub(super) fn get(&self, get: Get) -> impl Future<Output = Result<Reply, Failure>> + Send {
-        wire::get(&self.client, get)
     }
 
     /// Sends a new token and says whether that very token came back. The future does not keep the connection open.

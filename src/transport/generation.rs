@@ -25,7 +25,7 @@ use super::{
     witness::{self, Witnessed},
 };
 use crate::{
-    command::{Command, Get},
+    command::Command,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind},
     reply::Reply,
@@ -297,11 +297,6 @@ impl Permit {
     /// The permit is given back when it is dropped, whatever became of the command, which may have reached the server.
     pub(super) fn send(&self, command: Command) -> Sending<'_> {
         self.generation.send(command, self.left)
-    }
-
-    /// Sends a `GET` with the whole deadline. The hottest command goes without a box, and with nothing around fred's future.
-    pub(super) fn get(&self, get: Get) -> impl Future<Output = Result<Reply, Failure>> + Send {
-        self.generation.main.get(get)
     }
 
     /// Waits for the places of a pipeline's commands, at most until the deadline.

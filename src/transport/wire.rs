@@ -20,7 +20,7 @@ use super::{
     guard,
 };
 use crate::{
-    command::{Command, Condition, Expiry, Get, Set},
+    command::{Command, Condition, Expiry, Set},
     error::Error,
     reply::Reply,
     ttl::Ttl,
@@ -35,15 +35,6 @@ pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Resu
 /// Asks for a list without a guard, on a connection where that is proven to have done no harm.
 pub(super) async fn list(client: &WithOptions<Client>, command: Command) -> Result<Reply, Failure> {
     calls::list(client, command).await.map_err(classify)
-}
-
-/// Sends a `GET`, by itself: the future and the stack frame of all commands together are several times as large.
-pub(super) async fn get(client: &Client, get: Get) -> Result<Reply, Failure> {
-    client
-        .get(Key::from(get.key))
-        .await
-        .map(replies::of_optional)
-        .map_err(classify)
 }
 
 /// Sends commands as one transaction: all are executed in one step, or none. Nothing else may use the connection meanwhile.
@@ -82,7 +73,7 @@ pub(super) async fn transact(
 
 async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
     match command {
-        Command::Get(Get { key }) => client.get(Key::from(key)).await.map(replies::of_optional),
+        Command::Get { key } => client.get(Key::from(key)).await.map(replies::of_optional),
         Command::GetMany { keys } => get_many(client, keys).await,
         Command::Set(set) => set_one(client, set).await,
         Command::SetMany { pairs, ttl: None } => client.mset(map(pairs)).await.map(|()| Reply::Ok),

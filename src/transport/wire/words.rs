@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    command::{Arg, Call, Command, Condition, Expiry, Get, Guard, Set},
+    command::{Arg, Call, Command, Condition, Expiry, Guard, Set},
     reply::Reply,
     transport::guard,
     ttl::Ttl,
@@ -71,7 +71,7 @@ impl Words {
             finish: Finish::Nothing,
         };
         match command {
-            Command::Get(Get { key }) | Command::Exists { key } => plain(vec![key]),
+            Command::Get { key } | Command::Exists { key } => plain(vec![key]),
             Command::GetMany { keys } => Self {
                 finish: Finish::DropFirst,
                 ..plain(guard::with_absent(keys, 0))
