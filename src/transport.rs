@@ -13,6 +13,7 @@
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
+//! - [`batch`]: concurrent reads, and concurrent writes, in one round trip;
 //! - [`boxes`]: boxes for the client library's futures, used again and again;
 //! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
@@ -24,6 +25,7 @@
 //! - [`knowledge`]: which commands the server has;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
+mod batch;
 pub(crate) mod blocking;
 mod boxes;
 pub(crate) mod call;

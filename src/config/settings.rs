@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Config, Secret,
+    Batching, Config, Secret,
     route::{Route, check},
     target::Target,
 };
@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) password: Option<Secret>,
     pub(crate) db: u8,
     pub(crate) max_connections: usize,
+    pub(crate) batching: Batching,
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) key_prefix: String,
@@ -41,11 +42,11 @@ impl TryFrom<Config> for Settings {
             tls_ca_file: _,
             tls_cert_file: _,
             tls_key_file: _,
-            batching: _,
             db,
             username,
             password,
             max_connections,
+            batching,
             socket_timeout,
             socket_connect_timeout,
             key_prefix,
@@ -72,6 +73,7 @@ impl TryFrom<Config> for Settings {
             password: route.password.or(password),
             db: route.db.unwrap_or(db),
             max_connections,
+            batching,
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
             key_prefix,
@@ -90,6 +92,7 @@ impl Settings {
         let Config {
             db,
             max_connections,
+            batching,
             socket_timeout,
             socket_connect_timeout,
             key_prefix,
@@ -101,6 +104,7 @@ impl Settings {
             password: None,
             db,
             max_connections,
+            batching,
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
             key_prefix,

@@ -12,7 +12,10 @@ use std::{
 
 use tokio_util::sync::ReusableBoxFuture;
 
-use super::failure::Failure;
+use super::{
+    batch::{Ticket, Turn},
+    failure::Failure,
+};
 use crate::reply::Reply;
 
 /// What comes of a command.
@@ -22,6 +25,10 @@ pub(super) type Outcome = Result<Reply, Failure>;
 #[must_use = "futures do nothing unless polled"]
 pub(super) enum Sending<'a> {
     Plain(Reused),
+    /// Counted in its lane as long as it is under way.
+    Alone(Reused, Turn<'a>),
+    /// With the next batch.
+    Joined(Ticket<'a>),
     Special(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
 }
 
@@ -76,7 +83,8 @@ impl Future for Sending<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         match self.get_mut() {
-            Self::Plain(future) => Pin::new(future).poll(context),
+            Self::Plain(future) | Self::Alone(future, _) => Pin::new(future).poll(context),
+            Self::Joined(ticket) => Pin::new(ticket).poll(context),
             Self::Special(future) => future.as_mut().poll(context),
         }
     }

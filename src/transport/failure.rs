@@ -7,7 +7,7 @@ use fred::error::{Error as FredError, ErrorKind as FredErrorKind};
 use crate::error::{Error, ErrorKind};
 
 /// What came of a command that was not answered well.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Failure {
     /// The deadline passed.
     Timeout,

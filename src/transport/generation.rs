@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    batch::Batches,
     boxes::Sending,
     connection::{Connection, Refusal},
     failure::Failure,
@@ -36,7 +37,8 @@ use crate::{
 pub(super) struct Generation {
     settings: Arc<Settings>,
     endpoint: Endpoint,
-    main: Connection,
+    main: Arc<Connection>,
+    batches: Batches,
     /// Opened by the first large value, so that it does not hold small ones up.
     bulk: Mutex<Option<Bulk>>,
     /// How many more connections may be opened.
@@ -88,10 +90,11 @@ impl Generation {
         endpoint: &Endpoint,
         budget: &Arc<Semaphore>,
     ) -> Result<Arc<Self>, Refusal> {
-        let main = Connection::open(settings, endpoint).await?;
+        let main = Arc::new(Connection::open(settings, endpoint).await?);
         Ok(Arc::new(Self {
             settings: Arc::clone(settings),
             endpoint: endpoint.clone(),
+            batches: Batches::start(settings.batching, &main, settings.deadline),
             main,
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
@@ -136,6 +139,7 @@ impl Generation {
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
     pub(super) fn end(&self) {
         self.places.close();
+        self.batches.close();
         self.pipelined.close();
         self.main.close();
         self.privates.close();
@@ -183,6 +187,10 @@ impl Generation {
     }
 
     fn send(&self, command: Command, within: Duration) -> Sending<'_> {
+        let command = match self.batches.send(command, within) {
+            Ok(sending) => return sending,
+            Err(command) => command,
+        };
         if knowledge::is_doubtful(command.name()) {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {

@@ -97,7 +97,7 @@ async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Rep
 /// Sends all, and waits for all outcomes.
 ///
 /// The first poll of each puts it into the client's queue. Replies come in the order of commands, so it is enough to be woken for the last.
-async fn in_order<F: Future + Unpin>(mut sending: Vec<F>) -> Vec<F::Output> {
+pub(super) async fn in_order<F: Future + Unpin>(mut sending: Vec<F>) -> Vec<F::Output> {
     let send = |sending: &mut F| {
         let mut nobody = task::Context::from_waker(Waker::noop());
         match Pin::new(sending).poll(&mut nobody) {
