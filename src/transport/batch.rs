@@ -32,8 +32,8 @@ const LARGEST: usize = 16 * 1024;
 impl Batches {
     /// Starts the lanes in the runtime that this is called in.
     pub(super) fn start(batching: Batching, connection: &Arc<Connection>, deadline: Duration) -> Self {
-        let reads = (batching != Batching::Off).then(|| Lane::start(Reads::new(connection), deadline));
-        let writes = (batching == Batching::On).then(|| Lane::start(Writes::new(connection), deadline));
+        let reads = (batching != Batching::Off).then(|| Lane::start(Reads, connection, deadline));
+        let writes = (batching == Batching::On).then(|| Lane::start(Writes::default(), connection, deadline));
         Self { reads, writes }
     }
 

@@ -26,32 +26,60 @@ pub(super) type Outcome = Result<Reply, Failure>;
 pub(super) enum Sending<'a> {
     Plain(Reused),
     /// Counted in its lane as long as it is under way.
-    Alone(Reused, Turn<'a>),
+    Alone {
+        sent: Reused,
+        _turn: Turn<'a>,
+    },
     /// With the next batch.
     Joined(Ticket<'a>),
     Special(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
 }
 
 /// A future in a box that is used again when the future has ended.
-pub(super) struct Reused(Option<ReusableBoxFuture<'static, Outcome>>);
+pub(super) struct Reused(Option<ReusableBoxFuture<'static, Outcome>>, Shelf);
 
-/// So many boxes a thread keeps at most.
+/// Futures of one kind are equally large, so that one's box fits the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shelf {
+    Get,
+    Set,
+    List,
+    Any,
+}
+
+/// So many boxes of a kind a thread keeps at most.
 const KEPT: usize = 128;
 
 thread_local! {
-    static IDLE: RefCell<Vec<ReusableBoxFuture<'static, Outcome>>> = const { RefCell::new(Vec::new()) };
+    static IDLE: RefCell<[Vec<ReusableBoxFuture<'static, Outcome>>; 4]> = const { RefCell::new([const { Vec::new() }; 4]) };
 }
 
 impl Reused {
-    pub(super) fn new(future: impl Future<Output = Outcome> + Send + 'static) -> Self {
-        let idle = IDLE.try_with(|idle| idle.borrow_mut().pop()).ok().flatten();
-        Self(Some(match idle {
+    pub(super) fn new(shelf: Shelf, future: impl Future<Output = Outcome> + Send + 'static) -> Self {
+        let idle = IDLE
+            .try_with(|idle| shelf.of(&mut idle.borrow_mut()).pop())
+            .ok()
+            .flatten();
+        let boxed = match idle {
             Some(mut idle) => {
                 idle.set(future);
                 idle
             }
             None => ReusableBoxFuture::new(future),
-        }))
+        };
+        Self(Some(boxed), shelf)
+    }
+}
+
+impl Shelf {
+    fn of<T>(self, shelves: &mut [T; 4]) -> &mut T {
+        let [get, set, list, any] = shelves;
+        match self {
+            Self::Get => get,
+            Self::Set => set,
+            Self::List => list,
+            Self::Any => any,
+        }
     }
 }
 
@@ -69,6 +97,7 @@ impl Future for Reused {
             // A thread that ends keeps nothing any more.
             let _kept = IDLE.try_with(|idle| {
                 let mut idle = idle.borrow_mut();
+                let idle = self.1.of(&mut idle);
                 if idle.len() < KEPT {
                     idle.push(ended);
                 }
@@ -83,7 +112,7 @@ impl Future for Sending<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         match self.get_mut() {
-            Self::Plain(future) | Self::Alone(future, _) => Pin::new(future).poll(context),
+            Self::Plain(future) | Self::Alone { sent: future, .. } => Pin::new(future).poll(context),
             Self::Joined(ticket) => Pin::new(ticket).poll(context),
             Self::Special(future) => future.as_mut().poll(context),
         }

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    boxes::Reused,
+    boxes::{Reused, Shelf},
     failure::{self, Failure},
     wire,
 };
@@ -114,24 +114,23 @@ impl Connection {
 
     /// The same in a box that is used again and again. The future does not keep the connection open.
     pub(super) fn send_boxed(&self, command: Command, within: Duration) -> Reused {
-        self.boxed(command, false, within)
+        let client = self.within(within);
+        match command {
+            Command::Get { key } => Reused::new(Shelf::Get, async move { wire::get(&client, key).await }),
+            Command::Set(set) => Reused::new(Shelf::Set, async move { wire::set(&client, set).await }),
+            other => Reused::new(Shelf::Any, async move { wire::send(&client, other).await }),
+        }
     }
 
     /// Asks for a list without a guard.
     pub(super) fn list_boxed(&self, command: Command, within: Duration) -> Reused {
-        self.boxed(command, true, within)
+        let client = self.within(within);
+        Reused::new(Shelf::List, async move { wire::list(&client, command).await })
     }
 
-    /// One kind of future for both, so that one's box fits the other.
-    fn boxed(&self, command: Command, is_list: bool, within: Duration) -> Reused {
-        let client = self.within(within);
-        Reused::new(async move {
-            if is_list {
-                wire::list(&client, command).await
-            } else {
-                wire::send(&client, command).await
-            }
-        })
+    /// Asks for the values of many keys; `None` for each that has no string. They stay slices of the read buffer.
+    pub(super) async fn values(&self, keys: Vec<Bytes>, within: Duration) -> Result<Vec<Option<Bytes>>, Failure> {
+        wire::values(&self.within(within), keys).await
     }
 
     /// Executes commands as one transaction, on a connection that nobody else uses; `None` if a watched key was changed.

@@ -4,6 +4,8 @@ mod calls;
 mod replies;
 mod words;
 
+pub(super) use self::replies::detached;
+
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
@@ -15,10 +17,7 @@ use fred::{
 use futures_util::future::join_all;
 use tokio::join;
 
-use super::{
-    failure::{Failure, classify},
-    guard,
-};
+use super::failure::{Failure, classify};
 use crate::{
     command::{Command, Condition, Expiry, Set},
     error::Error,
@@ -35,6 +34,22 @@ pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Resu
 /// Asks for a list without a guard, on a connection where that is proven to have done no harm.
 pub(super) async fn list(client: &WithOptions<Client>, command: Command) -> Result<Reply, Failure> {
     calls::list(client, command).await.map_err(classify)
+}
+
+/// Asks for the values of many keys; `None` for each that has no string. They stay slices of the read buffer.
+pub(super) async fn values(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Result<Vec<Option<Bytes>>, Failure> {
+    calls::mget(client, keys).await.map_err(classify)
+}
+
+/// Sends a `GET`: the future and the stack frame of all commands together are several times as large.
+pub(super) async fn get(client: &WithOptions<Client>, key: Bytes) -> Result<Reply, Failure> {
+    let value = client.get(Key::from(key)).await;
+    value.map(replies::of_optional).map_err(classify)
+}
+
+/// Sends a `SET`, by itself for the same reason.
+pub(super) async fn set(client: &WithOptions<Client>, set: Set) -> Result<Reply, Failure> {
+    set_one(client, set).await.map_err(classify)
 }
 
 /// Sends commands as one transaction: all are executed in one step, or none. Nothing else may use the connection meanwhile.
@@ -94,9 +109,8 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
 }
 
 async fn get_many(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply> {
-    let values: Vec<Option<Bytes>> = client.mget(key_list(guard::with_absent(keys, 0))).await?;
-    let values = guard::unguarded(values).into_iter().map(replies::of_optional);
-    Ok(Reply::Array(values.collect()))
+    let values = calls::mget(client, keys).await?;
+    Ok(Reply::Array(values.into_iter().map(replies::of_optional).collect()))
 }
 
 async fn set_one(client: &WithOptions<Client>, set: Set) -> Sent<Reply> {

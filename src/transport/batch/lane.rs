@@ -4,7 +4,10 @@ use std::{
     fmt,
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -16,18 +19,31 @@ use tokio::{
 };
 
 use super::super::{
-    boxes::{Outcome, Reused, Sending},
+    boxes::{Outcome, Sending},
+    connection::Connection,
     failure::Failure,
+    pipeline::in_order,
+    wire,
 };
-use crate::command::Command;
+use crate::{
+    command::Command,
+    error::{Error, ErrorKind},
+};
 
 /// What travels in a lane.
 pub(super) trait Cargo: Send + Sync + 'static {
-    /// Sends one command by itself.
-    fn alone(&self, command: Command, within: Duration) -> Reused;
-
     /// Sends commands together, and returns as many outcomes, in their order.
-    fn together(&self, commands: Vec<Command>, within: Duration) -> impl Future<Output = Vec<Outcome>> + Send;
+    ///
+    /// # Errors
+    ///
+    /// - The server has refused all at once: nothing has been done, and each may be sent by itself.
+    /// - What has failed for all: the connection, or time is up.
+    fn together(
+        &self,
+        connection: &Connection,
+        commands: &[Command],
+        within: Duration,
+    ) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
 
     /// Returns how much of a batch a command fills.
     fn weight(command: &Command) -> usize;
@@ -44,6 +60,9 @@ pub(super) struct Lane<C> {
 
 struct Shared<C> {
     cargo: C,
+    connection: Arc<Connection>,
+    /// What this lane sends is not permitted here.
+    is_refused: AtomicBool,
     deadline: Duration,
     queue: Mutex<Queue>,
     /// Held from when a batch is taken until it is in the client's queue, so that batches arrive in the order in which they were taken.
@@ -94,9 +113,11 @@ const DRIVERS: usize = 2;
 const LOOKS: u32 = 32;
 
 impl<C: Cargo> Lane<C> {
-    pub(super) fn start(cargo: C, deadline: Duration) -> Self {
+    pub(super) fn start(cargo: C, connection: &Arc<Connection>, deadline: Duration) -> Self {
         let shared = Arc::new(Shared {
             cargo,
+            connection: Arc::clone(connection),
+            is_refused: AtomicBool::new(false),
             deadline,
             queue: Mutex::new(Queue {
                 waiting: Vec::new(),
@@ -120,7 +141,10 @@ impl<C: Cargo> Lane<C> {
         if queue.under_way == 0 && queue.waiting.is_empty() {
             queue.under_way = 1;
             drop(queue);
-            return Sending::Alone(shared.cargo.alone(command, within), Turn(&shared.queue));
+            return Sending::Alone {
+                sent: shared.connection.send_boxed(command, within),
+                _turn: Turn(&shared.queue),
+            };
         }
         let (answer, receiver) = oneshot::channel();
         let driver = queue.push::<C>(command, within, answer);
@@ -246,7 +270,7 @@ impl<C: Cargo> Shared<C> {
                     waiters.push(Some(waiter));
                 }
             }
-            sent.set(Some(self.cargo.together(commands, self.deadline)));
+            sent.set(Some(self.exchange(commands)));
             match sent.as_mut().as_pin_mut() {
                 Some(sent) => Poll::Ready(Some(sent.poll(context))),
                 None => Poll::Ready(None),
@@ -273,6 +297,24 @@ impl<C: Cargo> Shared<C> {
         }
     }
 
+    /// Sends commands together, or one by one where that does not work.
+    async fn exchange(&self, commands: Vec<Command>) -> Vec<Outcome> {
+        let (asked, within) = (Instant::now(), self.deadline);
+        if commands.len() < 2 || self.is_refused.load(Relaxed) {
+            return one_by_one(&self.connection, commands, within).await;
+        }
+        match self.cargo.together(&self.connection, &commands, within).await {
+            Ok(outcomes) => outcomes,
+            Err(Failure::Replied(error)) => {
+                if is_of_the_command(&error) {
+                    self.is_refused.store(true, Relaxed);
+                }
+                one_by_one(&self.connection, commands, within.saturating_sub(asked.elapsed())).await
+            }
+            Err(failure) => commands.iter().map(|_| Err(failure.clone())).collect(),
+        }
+    }
+
     /// Tells those whose time is up, in a batch and in the queue.
     fn expire(&self, waiters: &mut [Option<Waiter>]) {
         let mut queue = self.queue();
@@ -295,13 +337,28 @@ impl<C: Cargo> Shared<C> {
     }
 }
 
+/// Sends commands one after the other without waiting for answers.
+pub(super) async fn one_by_one(connection: &Connection, commands: Vec<Command>, within: Duration) -> Vec<Outcome> {
+    let sending = commands
+        .into_iter()
+        .map(|command| connection.send_boxed(command, within));
+    in_order(sending.collect()).await
+}
+
+/// Says whether it is the command that the server does not permit, or does not have, and not a key.
+fn is_of_the_command(error: &Error) -> bool {
+    let is_refused = matches!(error.kind(), ErrorKind::Auth | ErrorKind::Unsupported);
+    (is_refused && error.message().contains(" command")) || error.message().contains("can't run this command")
+}
+
 impl Future for Ticket<'_> {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         let answer = Pin::new(&mut self.answer).poll(context);
         self.is_over |= answer.is_ready();
-        answer.map(|answer| answer.unwrap_or_else(|_lost| Err(Failure::lost())))
+        // Whoever asked copies its value, not the task that all wait for.
+        answer.map(|answer| answer.unwrap_or_else(|_lost| Err(Failure::lost())).map(wire::detached))
     }
 }
 

@@ -2,37 +2,23 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use super::{
-    super::{
-        boxes::{Outcome, Reused},
-        connection::Connection,
-        failure::Failure,
-        pipeline::in_order,
-    },
-    lane::Cargo,
+    super::{boxes::Outcome, connection::Connection, failure::Failure},
+    lane::{Cargo, one_by_one},
 };
 use crate::{
     command::{Call, Command},
-    error::ErrorKind,
     reply::Reply,
 };
 
-/// The reads of one connection.
+/// `GET`s and `MGET`s.
 #[derive(Debug)]
-pub(super) struct Reads {
-    connection: Arc<Connection>,
-    /// `MGET` is not permitted here.
-    is_refused: AtomicBool,
-}
+pub(super) struct Reads;
 
 /// Which value answers which command.
 struct Plan {
@@ -42,80 +28,47 @@ struct Plan {
     places: Vec<usize>,
 }
 
-impl Reads {
-    pub(super) fn new(connection: &Arc<Connection>) -> Self {
-        Self {
-            connection: Arc::clone(connection),
-            is_refused: AtomicBool::new(false),
-        }
-    }
-
-    async fn one_by_one(&self, commands: Vec<Command>, within: Duration) -> Vec<Outcome> {
-        let sending = commands.into_iter().map(|command| self.alone(command, within));
-        in_order(sending.collect()).await
-    }
-
-    /// `MGET` says of a key that is no string what it says of one that does not exist; `GET` does not.
-    async fn look_again(&self, commands: Vec<Command>, outcomes: &mut [Outcome], within: Duration) {
-        let is_doubtful = |(command, outcome): &(Command, &mut Outcome)| {
-            matches!((command, outcome), (Command::Get { .. }, Ok(Reply::Nil)))
-        };
-        let (again, outcomes): (Vec<_>, Vec<_>) = commands.into_iter().zip(outcomes).filter(is_doubtful).unzip();
-        if again.is_empty() {
-            return;
-        }
-        let keys = again.iter().filter_map(Command::key).cloned();
-        let exist = Command::from(keys.fold(Call::new("EXISTS"), Call::key));
-        if let Ok(Reply::Integer(0)) = self.connection.send(exist, within).await {
-            return;
-        }
-        for (outcome, answer) in outcomes.into_iter().zip(self.one_by_one(again, within).await) {
-            *outcome = answer;
-        }
-    }
-}
-
 impl Cargo for Reads {
     const CAPACITY: usize = 256;
 
     fn weight(command: &Command) -> usize {
-        match command {
-            Command::GetMany { keys } => keys.len(),
-            _ => 1,
-        }
+        keys_of(command).len()
     }
 
-    fn alone(&self, command: Command, within: Duration) -> Reused {
-        self.connection.send_boxed(command, within)
-    }
-
-    async fn together(&self, commands: Vec<Command>, within: Duration) -> Vec<Outcome> {
-        if commands.len() < 2 || self.is_refused.load(Relaxed) {
-            return self.one_by_one(commands, within).await;
-        }
+    async fn together(
+        &self,
+        connection: &Connection,
+        commands: &[Command],
+        within: Duration,
+    ) -> Result<Vec<Outcome>, Failure> {
         let asked = Instant::now();
-        let Plan { keys, places } = Plan::of(&commands);
-        match self.connection.send(Command::GetMany { keys }, within).await {
-            Ok(Reply::Array(values)) => {
-                let mut outcomes = answers(&commands, &places, &values);
-                let left = within.saturating_sub(asked.elapsed());
-                self.look_again(commands, &mut outcomes, left).await;
-                outcomes
-            }
-            Ok(other) => {
-                let failure = Failure::Replied(other.unexpected("a list of values"));
-                commands.iter().map(|_| Err(failure.clone())).collect()
-            }
-            // One key may be the reason, or the command.
-            Err(Failure::Replied(error)) => {
-                if error.kind() == ErrorKind::Auth && error.message().contains("command") {
-                    self.is_refused.store(true, Relaxed);
-                }
-                let left = within.saturating_sub(asked.elapsed());
-                self.one_by_one(commands, left).await
-            }
-            Err(failure) => commands.iter().map(|_| Err(failure.clone())).collect(),
-        }
+        let Plan { keys, places } = Plan::of(commands);
+        let values = connection.values(keys, within).await?;
+        let mut outcomes = answers(commands, &places, &values);
+        look_again(connection, commands, &mut outcomes, asked + within).await;
+        Ok(outcomes)
+    }
+}
+
+/// `MGET` says of a key that is no string what it says of one that does not exist; `GET` does not.
+async fn look_again(connection: &Connection, commands: &[Command], outcomes: &mut [Outcome], until: Instant) {
+    let are_doubtful = |(command, outcome): &(&Command, &mut Outcome)| {
+        matches!((command, outcome), (Command::Get { .. }, Ok(Reply::Nil)))
+    };
+    let doubtful = commands.iter().zip(outcomes).filter(are_doubtful);
+    let (again, outcomes): (Vec<_>, Vec<_>) = doubtful.map(|(command, outcome)| (command.clone(), outcome)).unzip();
+    if again.is_empty() {
+        return;
+    }
+    let keys = again.iter().filter_map(Command::key).cloned();
+    let exist = Call::new("EXISTS").keys_of(keys);
+    let left = until.saturating_duration_since(Instant::now());
+    if let Ok(Reply::Integer(0)) = connection.send(exist.into(), left).await {
+        return;
+    }
+    let left = until.saturating_duration_since(Instant::now());
+    for (outcome, answer) in outcomes.into_iter().zip(one_by_one(connection, again, left).await) {
+        *outcome = answer;
     }
 }
 
@@ -143,11 +96,11 @@ fn keys_of(command: &Command) -> &[Bytes] {
     }
 }
 
-fn answers(commands: &[Command], places: &[usize], values: &[Reply]) -> Vec<Outcome> {
+fn answers(commands: &[Command], places: &[usize], values: &[Option<Bytes>]) -> Vec<Outcome> {
     let mut places = places.iter();
     let mut next = || {
-        let value = places.next().and_then(|place| values.get(*place));
-        value.cloned().unwrap_or(Reply::Nil)
+        let value = places.next().and_then(|place| values.get(*place)?.clone());
+        value.map_or(Reply::Nil, Reply::Bytes)
     };
     let answer = |command: &Command| {
         Ok(match command {
@@ -156,4 +109,28 @@ fn answers(commands: &[Command], places: &[usize], values: &[Reply]) -> Vec<Outc
         })
     };
     commands.iter().map(answer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_is_asked_for_once_and_every_caller_gets_its_own_answer() {
+        let get = |key: &'static str| Command::Get { key: key.into() };
+        let many = Command::GetMany {
+            keys: vec!["b".into(), "a".into(), "b".into()],
+        };
+        let commands = [get("a"), get("b"), many, get("a"), get("c")];
+        let plan = Plan::of(&commands);
+        assert_eq!(plan.keys, ["a", "b", "c"]);
+        let values = [Some(Bytes::from("1")), Some(Bytes::from("2")), None];
+        let text = |text: &'static str| Reply::Bytes(text.into());
+        let told: Vec<_> = answers(&commands, &plan.places, &values)
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+        let many = Reply::Array(vec![text("2"), text("1"), text("2")]);
+        assert_eq!(told, [text("1"), text("2"), many, text("1"), Reply::Nil]);
+    }
 }

@@ -16,7 +16,11 @@ use fred::{
 
 pub(super) use super::words::Finish;
 use super::{Sent, replies, words::Words};
-use crate::{command::Command, reply::Reply, transport::failure};
+use crate::{
+    command::Command,
+    reply::Reply,
+    transport::{failure, guard},
+};
 
 /// Sends any command.
 pub(super) async fn send(client: &WithOptions<Client>, command: Command) -> Sent<Reply> {
@@ -56,20 +60,25 @@ pub(super) async fn custom(client: &WithOptions<Client>, name: &'static str, wor
         .into_iter()
         .chain(words.into_iter().map(Value::Bytes))
         .collect();
+    raw(client, name, words).await.map(replies::of_frame)
+}
+
+/// Asks for the values of many keys, with a key that does not exist before the first.
+pub(super) async fn mget(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Vec<Option<Bytes>>> {
+    let words = guard::with_absent(keys, 0).into_iter().map(Value::Bytes).collect();
+    match raw(client, "MGET", words).await? {
+        Frame::Array { data, .. } => Ok(guard::unguarded(data).into_iter().map(replies::slice).collect()),
+        _ => Err(FredError::new(FredErrorKind::Parse, "MGET answers with a list")),
+    }
+}
+
+async fn raw(client: &WithOptions<Client>, name: &'static str, words: Vec<Value>) -> Sent<Frame> {
     let command = CustomCommand::new_static(name, None, false);
-    match client.custom_raw::<Value>(command, words).await? {
-        Frame::SimpleError { data, .. } => Err(FredError::new(
-            FredErrorKind::Unknown,
-            failure::coded(&data).into_owned(),
-        )),
-        Frame::BlobError { data, .. } => {
-            let text = String::from_utf8_lossy(&data);
-            Err(FredError::new(
-                FredErrorKind::Unknown,
-                failure::coded(&text).into_owned(),
-            ))
-        }
-        frame => Ok(replies::of_frame(frame)),
+    let refused = |text: &str| FredError::new(FredErrorKind::Unknown, failure::coded(text).into_owned());
+    match client.custom_raw(command, words).await? {
+        Frame::SimpleError { data, .. } => Err(refused(&data)),
+        Frame::BlobError { data, .. } => Err(refused(&String::from_utf8_lossy(&data))),
+        frame => Ok(frame),
     }
 }
 

@@ -14,8 +14,8 @@ pub(super) fn of_value(value: Value) -> Reply {
         Value::Boolean(flag) => Reply::Boolean(flag),
         Value::Integer(integer) => Reply::Integer(integer),
         Value::Double(double) => Reply::Double(double),
-        Value::String(text) => Reply::Bytes(detached(text.into_inner())),
-        Value::Bytes(bytes) => Reply::Bytes(detached(bytes)),
+        Value::String(text) => of_bytes(text.into_inner()),
+        Value::Bytes(bytes) => of_bytes(bytes),
         Value::Null => Reply::Nil,
         Value::Queued => Reply::Bytes(Bytes::from_static(b"QUEUED")),
         Value::Map(map) => {
@@ -51,14 +51,31 @@ pub(super) fn of_frame(frame: Frame) -> Reply {
 }
 
 pub(super) fn of_bytes(bytes: Bytes) -> Reply {
-    Reply::Bytes(detached(bytes))
+    Reply::Bytes(copied(bytes))
 }
 
 pub(super) fn of_optional(bytes: Option<Bytes>) -> Reply {
     bytes.map_or(Reply::Nil, of_bytes)
 }
 
-fn detached(bytes: Bytes) -> Bytes {
+/// Returns the value of a key, as a slice of the read buffer; `None` for anything but a string.
+pub(super) fn slice(frame: Frame) -> Option<Bytes> {
+    match frame {
+        Frame::BlobString { data, .. } | Frame::SimpleString { data, .. } => Some(data),
+        _ => None,
+    }
+}
+
+/// Copies what are slices of the read buffer.
+pub(in super::super) fn detached(reply: Reply) -> Reply {
+    match reply {
+        Reply::Bytes(bytes) => of_bytes(bytes),
+        Reply::Array(replies) => Reply::Array(replies.into_iter().map(detached).collect()),
+        other => other,
+    }
+}
+
+fn copied(bytes: Bytes) -> Bytes {
     if bytes.len() < COPIED_BELOW {
         Bytes::copy_from_slice(&bytes)
     } else {
