@@ -4,15 +4,29 @@
 //! way leave together as one `MGET`, and plain writes as one `MSET` or script. A call that finds nothing under way is sent at once, alone. What
 //! comes of a batch is told to each caller by itself, exactly as if its command had been alone: where one command cannot say it for all, they are
 //! asked again singly, which is harmless because they only read, or certainly did not write.
+//!
+//! - [`lane`]: what is under way, and what waits;
+//! - [`ticket`]: a batch, and a caller's place in it;
+//! - [`driver`]: the tasks that send batches;
+//! - [`reads`], [`writes`]: one command for many.
 
+mod driver;
 mod lane;
 mod reads;
+mod ticket;
 mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, task::Waker, time::Duration};
 
-pub(super) use self::lane::{Ticket, Turn};
-use self::{lane::Lane, reads::Reads, writes::Writes};
+use tokio::task::AbortHandle;
+
+use self::{
+    driver::Cargo,
+    lane::{Lane, Limits, Way},
+    reads::Reads,
+    writes::Writes,
+};
+pub(super) use self::{lane::Turn, ticket::Ticket};
 use super::{boxes::Sending, connection::Connection};
 use crate::{
     command::{Command, Expiry, Set},
@@ -22,8 +36,11 @@ use crate::{
 /// The lanes of one generation.
 #[derive(Debug)]
 pub(super) struct Batches {
-    reads: Option<Lane<Reads>>,
-    writes: Option<Lane<Writes>>,
+    connection: Arc<Connection>,
+    deadline: Duration,
+    reads: Option<Arc<Lane>>,
+    writes: Option<Arc<Lane>>,
+    drivers: Vec<AbortHandle>,
 }
 
 /// Larger values go alone: they would hold up those that leave with them.
@@ -32,39 +49,80 @@ const LARGEST: usize = 16 * 1024;
 impl Batches {
     /// Starts the lanes in the runtime that this is called in.
     pub(super) fn start(batching: Batching, connection: &Arc<Connection>, deadline: Duration) -> Self {
-        let reads = (batching != Batching::Off).then(|| Lane::start(Reads, connection, deadline));
-        let writes = (batching == Batching::On).then(|| Lane::start(Writes::default(), connection, deadline));
-        Self { reads, writes }
+        let mut batches = Self {
+            connection: Arc::clone(connection),
+            deadline,
+            reads: None,
+            writes: None,
+            drivers: Vec::new(),
+        };
+        if batching != Batching::Off {
+            batches.reads = Some(batches.open(Reads));
+        }
+        if batching == Batching::On {
+            batches.writes = Some(batches.open(Writes::default()));
+        }
+        batches
     }
 
-    /// Sends a command in its lane, at once or with the next batch. Gives it back if it has to go alone anyway.
-    pub(super) fn send(&self, command: Command, within: Duration) -> Result<Sending<'_>, Command> {
-        match &command {
-            Command::Get { .. } | Command::GetMany { .. } => match &self.reads {
-                Some(lane) => Ok(lane.send(command, within)),
-                None => Err(command),
-            },
+    fn open<C: Cargo>(&mut self, cargo: C) -> Arc<Lane> {
+        let lane = Arc::new(Lane::new(Limits {
+            weight: C::weight,
+            capacity: C::CAPACITY,
+            deadline: self.deadline,
+        }));
+        let drivers = driver::start(&lane, cargo, &self.connection, self.deadline);
+        self.drivers.extend(drivers);
+        lane
+    }
+
+    /// Sends a command in its lane, at once or with the next batch. Gives it back if it has none, or too many wait there.
+    pub(super) fn send(&self, command: Command, waker: &Waker) -> Result<Sending<'static>, Command> {
+        let Some(lane) = self.lane_of(&command) else {
+            return Err(command);
+        };
+        match lane.enter(command, waker) {
+            Way::Alone(command, turn) => Ok(Sending::Alone {
+                sent: self.connection.send_boxed(command, self.deadline),
+                _turn: turn,
+            }),
+            Way::Joined(ticket) => Ok(Sending::Joined(ticket)),
+            Way::Full(command) => Err(command),
+        }
+    }
+
+    fn lane_of(&self, command: &Command) -> Option<&Arc<Lane>> {
+        match command {
+            Command::Get { .. } => self.reads.as_ref(),
+            Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => self.reads.as_ref(),
             Command::Set(Set {
                 key,
                 value,
                 expiry: Expiry::Never | Expiry::In(_),
                 condition: None,
                 returns_old: false,
-            }) if key.len() + value.len() <= LARGEST => match &self.writes {
-                Some(lane) => Ok(lane.send(command, within)),
-                None => Err(command),
-            },
-            _ => Err(command),
+            }) if key.len() + value.len() <= LARGEST => self.writes.as_ref(),
+            _ => None,
         }
+    }
+
+    pub(super) fn are_idle(&self) -> bool {
+        self.lanes().all(|lane| lane.is_idle())
     }
 
     /// Lets nobody wait any more.
     pub(super) fn close(&self) {
-        if let Some(lane) = &self.reads {
-            lane.close();
-        }
-        if let Some(lane) = &self.writes {
-            lane.close();
-        }
+        self.drivers.iter().for_each(AbortHandle::abort);
+        self.lanes().for_each(|lane| lane.close());
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
+        self.reads.iter().chain(&self.writes)
+    }
+}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -28,10 +28,10 @@ pub(super) enum Sending<'a> {
     /// Counted in its lane as long as it is under way.
     Alone {
         sent: Reused,
-        _turn: Turn<'a>,
+        _turn: Turn,
     },
     /// With the next batch.
-    Joined(Ticket<'a>),
+    Joined(Ticket),
     Special(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
 }
 

@@ -1,14 +1,15 @@
 //! One road for every command: gate → deadline → send → classify → count → span.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
     failure::{self, Failure},
     gate::Attempt,
-    generation::{Generation, Permit},
+    generation::{Generation, Number, Permit},
     guest::Guest,
+    node::Entered,
     topology::Topology,
 };
 use crate::{
@@ -136,7 +137,9 @@ impl Road {
             is_hurried: false,
         };
         match (&self.backend, permit) {
-            (Backend::Server(topology), Some(permit)) => settle(topology, permit, answer, attempt),
+            (Backend::Server(topology), Some(permit)) => {
+                settle(topology, permit.generation().number(), answer, attempt)
+            }
             _ => answer.map_err(Failure::into_error),
         }
     }
@@ -180,13 +183,18 @@ impl Road {
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
-                let permit = topology.admit().await?;
-                let command = build()?;
-                let context = Context::of(&command);
-                send(topology, &permit, command)
-                    .await
-                    .and_then(read)
-                    .map_err(|error| context.explain(error))
+                let mut build = Some(build);
+                let enter =
+                    poll_fn(|context| Poll::Ready(build.take().map(|build| topology.enter(build, context.waker()))));
+                let (answer, context) = match enter.await.transpose()? {
+                    Some(Entered::Sent(sending, generation, context)) => {
+                        let answer = sending.await;
+                        (settle(topology, generation, answer, Attempt::default()), context)
+                    }
+                    Some(Entered::Waits(draft)) => send(topology, || draft.build()).await?,
+                    None => return Err(disabled()),
+                };
+                answer.and_then(read).map_err(|error| context.explain(error))
             }
         }
     }
@@ -220,19 +228,23 @@ impl Road {
     }
 }
 
-async fn send(topology: &Topology, permit: &Permit, command: Command) -> Result<Reply> {
+/// Sends a call that needs a permit.
+async fn send(topology: &Topology, build: impl FnOnce() -> Result<Command>) -> Result<(Result<Reply>, Context)> {
+    let permit = topology.admit().await?;
+    let command = build()?;
+    let context = Context::of(&command);
     let attempt = Attempt {
         is_aside: Generation::is_large(&command),
         is_hurried: permit.is_hurried(),
     };
     let answer = permit.send(command).await;
-    settle(topology, permit, answer, attempt)
+    Ok((settle(topology, permit.generation().number(), answer, attempt), context))
 }
 
 /// Counts what came of a call, and says it in this crate's words.
 pub(super) fn settle<T>(
     topology: &Topology,
-    permit: &Permit,
+    generation: Number,
     answer: Result<T, Failure>,
     attempt: Attempt,
 ) -> Result<T> {
@@ -242,7 +254,7 @@ pub(super) fn settle<T>(
             Ok(reply)
         }
         Err(failure) => {
-            topology.failed(permit.generation(), &failure, attempt);
+            topology.failed(generation, &failure, attempt);
             Err(failure.into_error())
         }
     }

@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     connection::Refusal,
     failure::Failure,
-    generation::{Generation, Permit},
+    generation::{Generation, Number, Permit},
     ledger::Ledger,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(super) enum State {
 }
 
 /// Under which circumstances a call failed: not every time-out tells of the server.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Attempt {
     /// On another connection than the one for small values.
     pub(super) is_aside: bool,
@@ -151,8 +151,9 @@ impl Gate {
     }
 
     /// Notes that a call on the present generation was not answered well.
-    pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
+    pub(super) fn failed(&self, failure: &Failure, attempt: Attempt) {
         let Attempt { is_aside, is_hurried } = attempt;
+        let Ok(generation) = &self.current() else { return };
         match failure {
             Failure::Replied(_) => {}
             Failure::Timeout => {
@@ -180,9 +181,6 @@ impl Gate {
 
     /// Tells the breaker of a timeout, and says whether the gate is closed after it.
     fn timed_out(&self, generation: &Generation) -> bool {
-        if !self.is_current(generation) {
-            return true;
-        }
         let now = Instant::now();
         let mut breaker = self.breaker();
         breaker.answered(now, self.untold());
@@ -310,7 +308,7 @@ impl Gate {
     /// [`announce`](Self::announce) it.
     pub(super) fn close(&self, generation: &Generation, reason: &str) {
         let mut breaker = self.breaker();
-        if self.is_current(generation) {
+        if self.is_current(generation.number()) {
             breaker.trip(Instant::now(), Severity::Passing, chance());
             self.ledger.begin_outage();
             self.enter(State::down(reason));
@@ -361,8 +359,8 @@ impl Gate {
     }
 
     /// Says whether this generation is the one behind the gate.
-    pub(super) fn is_current(&self, generation: &Generation) -> bool {
-        matches!(&**self.state(), State::Up { generation: current, .. } if std::ptr::eq(&raw const **current, generation))
+    pub(super) fn is_current(&self, generation: Number) -> bool {
+        matches!(&**self.state(), State::Up { generation: current, .. } if current.number() == generation)
     }
 
     /// Returns how many answers came since the breaker was last told.

@@ -5,7 +5,10 @@
 
 use std::{
     future::ready,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -35,6 +38,7 @@ use crate::{
 /// One life of the connections of one link.
 #[derive(Debug)]
 pub(super) struct Generation {
+    number: Number,
     settings: Arc<Settings>,
     endpoint: Endpoint,
     main: Arc<Connection>,
@@ -55,6 +59,10 @@ pub(super) struct Generation {
     ended: watch::Sender<bool>,
 }
 
+/// Which generation it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Number(u64);
+
 /// The right to have one call in flight. Given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
@@ -72,6 +80,9 @@ struct Bulk {
 /// Calls in flight on one generation. fred spends about 16 KB on each, so this bounds memory to some 16 MB; more calls wait for a
 /// permit within their deadline.
 const IN_FLIGHT: u32 = 1024;
+
+/// How many there were, of all links.
+static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Commands of pipelines under way on one generation. More wait, each pipeline for all its places at once.
 const PIPELINED: usize = 2048;
@@ -92,6 +103,7 @@ impl Generation {
     ) -> Result<Arc<Self>, Refusal> {
         let main = Arc::new(Connection::open(settings, endpoint).await?);
         Ok(Arc::new(Self {
+            number: Number(GENERATIONS.fetch_add(1, Relaxed)),
             settings: Arc::clone(settings),
             endpoint: endpoint.clone(),
             batches: Batches::start(settings.batching, &main, settings.deadline),
@@ -125,6 +137,14 @@ impl Generation {
             }
         }
         Ok(Permit { generation: self, left })
+    }
+
+    pub(super) fn number(&self) -> Number {
+        self.number
+    }
+
+    pub(super) fn batches(&self) -> &Batches {
+        &self.batches
     }
 
     pub(super) fn privates(&self) -> &Privates {
@@ -171,7 +191,7 @@ impl Generation {
     /// No call may be admitted any more: fred cancels what is in flight when it says goodbye.
     pub(super) async fn quit(&self) {
         let politely = async {
-            while !self.places.is_empty() {
+            while !(self.places.is_empty() && self.batches.are_idle()) {
                 sleep(Duration::from_millis(1)).await;
             }
             self.main.quit().await;
@@ -187,10 +207,6 @@ impl Generation {
     }
 
     fn send(&self, command: Command, within: Duration) -> Sending<'_> {
-        let command = match self.batches.send(command, within) {
-            Ok(sending) => return sending,
-            Err(command) => command,
-        };
         if knowledge::is_doubtful(command.name()) {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {

@@ -81,7 +81,7 @@ async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Rep
         is_hurried: permit.is_hurried(),
     };
     if let Err(failure) = Box::pin(permit.find_out(&commands)).await {
-        let settled: Result<()> = settle(topology, &permit, Err(failure), attempt);
+        let settled: Result<()> = settle(topology, permit.generation().number(), Err(failure), attempt);
         return settled.map_or_else(refuse, |()| Vec::new());
     }
     let sending = commands
@@ -90,7 +90,7 @@ async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Rep
         .collect();
     let sent = in_order(sending).await;
     sent.into_iter()
-        .map(|answer| settle(topology, &permit, answer, attempt))
+        .map(|answer| settle(topology, permit.generation().number(), answer, attempt))
         .collect()
 }
 

@@ -1,16 +1,17 @@
 //! Which servers there are. For now: one.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, task::Waker};
 
 use fred::clients::Client;
 
 use super::{
     failure::Failure,
     gate::Attempt,
-    generation::{Generation, Permit},
-    node::{Condition, Node},
+    generation::{Number, Permit},
+    node::{Condition, Entered, Node},
 };
 use crate::{
+    command::Command,
     config::{Endpoint, Settings},
     error::Result,
     metrics::Metrics,
@@ -32,6 +33,11 @@ impl Topology {
         }
     }
 
+    /// Sends a call without waiting for anything, if that is possible.
+    pub(super) fn enter<B: FnOnce() -> Result<Command>>(&self, build: B, waker: &Waker) -> Result<Entered<B>> {
+        self.node.enter(build, waker)
+    }
+
     /// Admits a call to the server, or refuses it at once.
     pub(super) async fn admit(&self) -> Result<Permit> {
         self.node.admit().await
@@ -43,7 +49,7 @@ impl Topology {
     }
 
     /// Notes what became of a call that was not answered well.
-    pub(super) fn failed(&self, generation: &Generation, failure: &Failure, attempt: Attempt) {
+    pub(super) fn failed(&self, generation: Number, failure: &Failure, attempt: Attempt) {
         self.node.failed(generation, failure, attempt);
     }
 

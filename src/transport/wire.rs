@@ -4,7 +4,7 @@ mod calls;
 mod replies;
 mod words;
 
-pub(super) use self::replies::detached;
+pub(super) use self::replies::copied;
 
 use bytes::Bytes;
 use fred::{

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure},
-    lane::{Cargo, one_by_one},
+    driver::{Cargo, one_by_one},
 };
 use crate::{
     command::{Call, Command},

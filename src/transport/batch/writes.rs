@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure, knowledge},
-    lane::Cargo,
+    driver::Cargo,
 };
 use crate::{
     command::{Call, Command, Expiry, Set},
@@ -30,16 +30,15 @@ struct Plan {
     ttls: Vec<Option<Ttl>>,
 }
 
-/// How one command says it all.
-enum Form {
-    Mset,
-    /// All live equally long.
-    Msetex(Ttl),
-    Script,
+/// How long what is written will live.
+enum Life {
+    Endless,
+    Equal(Ttl),
+    Mixed,
 }
 
 /// `MSET`, and then an expiry for each key that has one: half as expensive for the server as a script of `SET … PX`. `KEYS`: the keys; `ARGV`: as many
-/// values, then as many times to live in milliseconds (`0`: without end). An error stops it before anything is written, unless it is `PEXPIREAT` alone
+/// values, then one time to live in milliseconds for all or one for each (`0`: without end). An error stops it before anything is written, unless it is `PEXPIREAT` alone
 /// that is not permitted; the single commands that follow then write the same values again.
 const SCRIPT: &str = "local count = #KEYS \
      local pairs = {} \
@@ -50,7 +49,7 @@ const SCRIPT: &str = "local count = #KEYS \
      local now = time[1] * 1000 + math.floor(time[2] / 1000) \
      local ttl, due \
      for at = 1, count do \
-       local next = ARGV[count + at] \
+       local next = ARGV[count + at] or ttl \
        if next ~= ttl then ttl = next due = string.format('%.0f', now + ttl) end \
        if ttl ~= '0' then call('PEXPIREAT', KEYS[at], due) end \
      end \
@@ -71,12 +70,9 @@ impl Cargo for Writes {
         within: Duration,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::of(commands);
-        let form = match plan.ttl() {
-            Some(None) => Form::Mset,
-            Some(Some(ttl)) if self.has_msetex(connection, within).await => Form::Msetex(ttl),
-            _ => Form::Script,
-        };
-        connection.send(plan.into_command(form), within).await?;
+        let life = plan.life();
+        let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within).await;
+        connection.send(plan.into_command(life, has_msetex), within).await?;
         Ok(commands.iter().map(|_| Ok(Reply::Ok)).collect())
     }
 }
@@ -116,43 +112,36 @@ impl Plan {
         plan
     }
 
-    /// Returns the time to live of all, if it is the same.
-    fn ttl(&self) -> Option<Option<Ttl>> {
-        let (first, rest) = self.ttls.split_first()?;
-        rest.iter().all(|ttl| ttl == first).then_some(*first)
+    fn life(&self) -> Life {
+        match self.ttls.split_first() {
+            Some((first, rest)) if rest.iter().all(|ttl| ttl == first) => first.map_or(Life::Endless, Life::Equal),
+            _ => Life::Mixed,
+        }
     }
 
-    fn into_command(self, form: Form) -> Command {
+    fn into_command(self, life: Life, has_msetex: bool) -> Command {
         let Self { keys, values, ttls } = self;
         let count = keys.len();
         let pairs = |call: Call, keys: Vec<Bytes>, values: Vec<Bytes>| {
             let pairs = keys.into_iter().zip(values);
             pairs.fold(call, |call, (key, value)| call.key(key).arg(value))
         };
-        let call = match form {
-            Form::Mset => pairs(Call::new("MSET"), keys, values),
-            Form::Msetex(ttl) => pairs(Call::new("MSETEX").number(count), keys, values)
+        let script = |keys, values: Vec<Bytes>| {
+            let call = Call::new("EVAL").arg(SCRIPT).number(count);
+            call.keys_of(keys).args(values)
+        };
+        let call = match life {
+            Life::Endless => pairs(Call::new("MSET"), keys, values),
+            Life::Equal(ttl) if has_msetex => pairs(Call::new("MSETEX").number(count), keys, values)
                 .arg("PX")
                 .number(ttl.as_millis()),
-            Form::Script => {
-                let call = keys
-                    .into_iter()
-                    .fold(Call::new("EVAL").arg(SCRIPT).number(count), Call::key);
-                call.args(values).args(ttls.into_iter().map(millis()))
+            Life::Equal(ttl) => script(keys, values).number(ttl.as_millis()),
+            Life::Mixed => {
+                let millis = ttls.into_iter().map(|ttl| ttl.map_or(0, Ttl::as_millis));
+                millis.fold(script(keys, values), Call::number)
             }
         };
         call.into()
-    }
-}
-
-/// Writes times to live; mostly it is the same again.
-fn millis() -> impl FnMut(Option<Ttl>) -> Bytes {
-    let mut last = (None, Bytes::from_static(b"0"));
-    move |ttl| {
-        if ttl != last.0 {
-            last = (ttl, ttl.map_or(0, Ttl::as_millis).to_string().into());
-        }
-        last.1.clone()
     }
 }
 

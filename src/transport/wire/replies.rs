@@ -51,7 +51,7 @@ pub(super) fn of_frame(frame: Frame) -> Reply {
 }
 
 pub(super) fn of_bytes(bytes: Bytes) -> Reply {
-    Reply::Bytes(copied(bytes))
+    Reply::Bytes(detached(bytes))
 }
 
 pub(super) fn of_optional(bytes: Option<Bytes>) -> Reply {
@@ -66,16 +66,16 @@ pub(super) fn slice(frame: Frame) -> Option<Bytes> {
     }
 }
 
-/// Copies what are slices of the read buffer.
-pub(in super::super) fn detached(reply: Reply) -> Reply {
+/// Copies a reply, and what is a slice of the read buffer out of it.
+pub(in super::super) fn copied(reply: &Reply) -> Reply {
     match reply {
-        Reply::Bytes(bytes) => of_bytes(bytes),
-        Reply::Array(replies) => Reply::Array(replies.into_iter().map(detached).collect()),
-        other => other,
+        Reply::Bytes(bytes) if bytes.len() < COPIED_BELOW => Reply::Bytes(Bytes::copy_from_slice(bytes)),
+        Reply::Array(replies) => Reply::Array(replies.iter().map(copied).collect()),
+        other => other.clone(),
     }
 }
 
-fn copied(bytes: Bytes) -> Bytes {
+fn detached(bytes: Bytes) -> Bytes {
     if bytes.len() < COPIED_BELOW {
         Bytes::copy_from_slice(&bytes)
     } else {
