@@ -3,6 +3,7 @@
 //! A call passes through them from top to bottom, and its answer back:
 //!
 //! - [`call`]: one road for every command, whoever answers; the span and the error's context;
+//! - [`asking`]: the same for a command that is built already, without a box where it waits for nothing;
 //! - [`topology`]: which server is asked;
 //! - [`node`]: one server, and one supervised link for each runtime that uses it;
 //! - [`ledger`]: its counts and its outages;
@@ -25,6 +26,7 @@
 //! - [`knowledge`]: which commands the server has;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
+pub(crate) mod asking;
 mod batch;
 pub(crate) mod blocking;
 mod boxes;

@@ -2,9 +2,9 @@
 
 use std::{
     fmt,
-    future::{Future, IntoFuture},
+    future::IntoFuture,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -13,7 +13,8 @@ use crate::{
     command::{Condition, Expiry},
     error::{Error, Result},
     key::Key,
-    service::SetOptions,
+    service::{Operation, Request, SetOptions},
+    transport::asking::Asking,
     ttl::Ttl,
     value::Value,
 };
@@ -39,12 +40,16 @@ use crate::{
 /// # }
 /// ```
 #[must_use = "futures do nothing unless awaited"]
-pub struct Answer<'a, T>(Progress<'a, T>);
+pub struct Answer<'a, T> {
+    manager: &'a RedisManager,
+    neutral: Option<T>,
+    asked: Asked<'a, T>,
+}
 
-enum Progress<'a, T> {
-    /// Refused before anything was built.
-    Refused(Option<T>),
-    Asked(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
+enum Asked<'a, T> {
+    /// Nothing is to be asked, because this is known; or nothing, because the call was refused before anything was built.
+    Not(Option<Result<T>>),
+    Asking(Asking<'a, T>),
 }
 
 /// A `SET` under construction: add options, then await it. Returned by [`RedisManager::set`] and
@@ -248,9 +253,10 @@ impl<'a> IntoFuture for SetRequest<'a> {
             entry,
             options,
         } = self;
-        Answer::to(manager, false, entry, move |entry| async move {
+        Answer::to(manager, false, entry, |entry| {
             let (key, value) = entry?;
-            manager.service.string().set(key, value).with_options(options).await
+            let set = manager.service.string().set(key, value);
+            Ok(set.with_options(options).into_request())
         })
     }
 }
@@ -331,8 +337,9 @@ impl<'a> IntoFuture for SetManyRequest<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { manager, pairs, ttl } = self;
-        Answer::to(manager, false, pairs, move |pairs| async move {
-            manager.service.string().set_many(pairs).with_ttl(ttl?).await
+        Answer::to(manager, false, pairs, |pairs| {
+            let set = manager.service.string().set_many(pairs);
+            Ok(set.with_ttl(ttl?).into_request())
         })
     }
 }
@@ -376,37 +383,50 @@ impl<'a> IntoFuture for IncrRequest<'a> {
             by,
             is_decrement,
         } = self;
-        Answer::to(manager, None, key, move |key| async move {
+        Answer::to(manager, None, key, |key| {
             let by = if is_decrement { by.checked_neg() } else { Some(by) };
             let by = by.ok_or_else(|| Error::invalid("a step that overflows"))?;
-            manager.service.string().incr_by(key, by).await.map(Some)
+            let count = manager.service.string().incr_by(key, by);
+            Ok(count.reading(|reply| reply.into_integer().map(Some)))
         })
     }
 }
 
-impl<'a, T: Clone + Send + 'a> Answer<'a, T> {
+impl<'a, T: Send + 'a> Answer<'a, T> {
     /// Asks, unless what to ask is absent because the call is refused anyway.
-    fn to<Q, F>(manager: &'a RedisManager, neutral: T, question: Option<Q>, ask: impl FnOnce(Q) -> F) -> Self
-    where
-        F: Future<Output = Result<T>> + Send + 'a,
-    {
-        let Some(question) = question else {
-            return Self(Progress::Refused(Some(neutral)));
+    fn to<Q>(
+        manager: &'a RedisManager,
+        neutral: T,
+        question: Option<Q>,
+        request: impl FnOnce(Q) -> Result<Request<'a, T>>,
+    ) -> Self {
+        let asked = match question.map(request) {
+            None => Asked::Not(None),
+            Some(Err(invalid)) => Asked::Not(Some(Err(invalid))),
+            Some(Ok(request)) => request
+                .ask()
+                .map_or_else(|known| Asked::Not(Some(known)), Asked::Asking),
         };
-        let asked = ask(question);
-        Self(Progress::Asked(Box::pin(async move {
-            manager.fallback.forgive(asked.await, neutral)
-        })))
+        Self {
+            manager,
+            neutral: Some(neutral),
+            asked,
+        }
     }
 }
 
-impl<T: Unpin> Future for Answer<'_, T> {
+impl<'a, T: Unpin + Send + 'a> Future for Answer<'a, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        match &mut self.0 {
-            Progress::Refused(neutral) => neutral.take().map_or(Poll::Pending, Poll::Ready),
-            Progress::Asked(future) => future.as_mut().poll(context),
+        let answer = match &mut self.asked {
+            Asked::Not(known) => known.take(),
+            Asked::Asking(asking) => Some(ready!(Pin::new(asking).poll(context))),
+        };
+        match (answer, self.neutral.take()) {
+            (Some(answer), Some(neutral)) => Poll::Ready(self.manager.fallback.forgive(answer, neutral)),
+            (None, Some(neutral)) => Poll::Ready(neutral),
+            (_, None) => Poll::Pending,
         }
     }
 }

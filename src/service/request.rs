@@ -1,13 +1,17 @@
 //! One operation that has not been sent yet.
 
-use std::{fmt, future::IntoFuture, pin::Pin};
+use std::{
+    fmt,
+    future::{IntoFuture, ready},
+    pin::Pin,
+};
 
 use crate::{
     command::{Call, Command},
     error::{Error, Result},
     key::{Key, Prefix},
     reply::Reply,
-    transport::call::Road,
+    transport::{asking::Asking, call::Road},
 };
 
 /// One operation of the honest face. Await it, or put it into a [`pipeline`](crate::RedisService::pipeline) or a
@@ -126,6 +130,19 @@ impl<'a, T> Request<'a, T> {
         Request { road, question, read }
     }
 
+    /// Begins to ask, unless the answer is known.
+    pub(crate) fn ask(self) -> Result<Asking<'a, T>, Result<T>>
+    where
+        T: Send + 'a,
+    {
+        let Self { road, question, read } = self;
+        match question {
+            Ok(Question::Known(reply)) => Err(read(reply)),
+            Ok(Question::Ask(command)) => Ok(Asking::new(road, Ok(command), read)),
+            Err(error) => Ok(Asking::new(road, Err(error), read)),
+        }
+    }
+
     pub(crate) fn into_parts(self) -> (Result<Question>, Read<T>) {
         (self.question, self.read)
     }
@@ -144,14 +161,10 @@ impl<'a, T: Send + 'a> IntoFuture for Request<'a, T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { road, question, read } = self;
-        Box::pin(async move {
-            match question {
-                Ok(Question::Known(reply)) => read(reply),
-                Ok(Question::Ask(command)) => road.call(|_built| Ok(command), read).await,
-                Err(error) => road.call(|_built| Err(error), read).await,
-            }
-        })
+        match self.ask() {
+            Ok(asking) => Box::pin(asking),
+            Err(known) => Box::pin(ready(known)),
+        }
     }
 }
 

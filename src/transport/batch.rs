@@ -27,7 +27,7 @@ use self::{
     writes::Writes,
 };
 pub(super) use self::{lane::Turn, ticket::Ticket};
-use super::{boxes::Sending, connection::Connection};
+use super::{boxes::Sending, connection::Connection, generation::Generation};
 use crate::{
     command::{Command, Expiry, Set},
     config::Batching,
@@ -42,9 +42,6 @@ pub(super) struct Batches {
     writes: Option<Arc<Lane>>,
     drivers: Vec<AbortHandle>,
 }
-
-/// Larger values go alone: they would hold up those that leave with them.
-const LARGEST: usize = 16 * 1024;
 
 impl Batches {
     /// Starts the lanes in the runtime that this is called in.
@@ -96,12 +93,11 @@ impl Batches {
             Command::Get { .. } => self.reads.as_ref(),
             Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => self.reads.as_ref(),
             Command::Set(Set {
-                key,
-                value,
                 expiry: Expiry::Never | Expiry::In(_),
                 condition: None,
                 returns_old: false,
-            }) if key.len() + value.len() <= LARGEST => self.writes.as_ref(),
+                ..
+            }) if !Generation::is_large(command) => self.writes.as_ref(),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use super::{
     gate::Attempt,
     generation::{Generation, Number, Permit},
     guest::Guest,
-    node::Entered,
+    node::{Draft, Entered},
     topology::Topology,
 };
 use crate::{
@@ -186,17 +186,36 @@ impl Road {
                 let mut build = Some(build);
                 let enter =
                     poll_fn(|context| Poll::Ready(build.take().map(|build| topology.enter(build, context.waker()))));
-                let (answer, context) = match enter.await.transpose()? {
+                match enter.await.transpose()? {
                     Some(Entered::Sent(sending, generation, context)) => {
-                        let answer = sending.await;
-                        (settle(topology, generation, answer, Attempt::default()), context)
+                        let answer = settle(topology, generation, sending.await, Attempt::default());
+                        answer.and_then(read).map_err(|error| context.explain(error))
                     }
-                    Some(Entered::Waits(draft)) => send(topology, || draft.build()).await?,
-                    None => return Err(disabled()),
-                };
-                answer.and_then(read).map_err(|error| context.explain(error))
+                    Some(Entered::Waits(draft)) => Box::pin(self.wait(topology, draft, read)).await,
+                    None => Err(disabled()),
+                }
             }
         }
+    }
+
+    /// Asks a question that needs a permit.
+    pub(super) async fn wait<T, B: FnOnce() -> Result<Command>>(
+        &self,
+        topology: &Topology,
+        draft: Draft<B>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        let permit = topology.admit().await?;
+        let command = draft.build()?;
+        let context = Context::of(&command);
+        let attempt = Attempt {
+            is_aside: Generation::is_large(&command),
+            is_hurried: permit.is_hurried(),
+        };
+        let answer = permit.send(command).await;
+        settle(topology, permit.generation().number(), answer, attempt)
+            .and_then(read)
+            .map_err(|error| context.explain(error))
     }
 
     /// The names are OpenTelemetry's for a Redis client. Values are never recorded, keys only as a short hash.
@@ -226,19 +245,6 @@ impl Road {
         }
         answer
     }
-}
-
-/// Sends a call that needs a permit.
-async fn send(topology: &Topology, build: impl FnOnce() -> Result<Command>) -> Result<(Result<Reply>, Context)> {
-    let permit = topology.admit().await?;
-    let command = build()?;
-    let context = Context::of(&command);
-    let attempt = Attempt {
-        is_aside: Generation::is_large(&command),
-        is_hurried: permit.is_hurried(),
-    };
-    let answer = permit.send(command).await;
-    Ok((settle(topology, permit.generation().number(), answer, attempt), context))
 }
 
 /// Counts what came of a call, and says it in this crate's words.

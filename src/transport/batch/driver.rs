@@ -3,12 +3,12 @@
 use std::{
     array,
     future::poll_fn,
-    pin::pin,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::Poll,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -47,6 +47,9 @@ pub(super) trait Cargo: Send + Sync + 'static {
         commands: &[Command],
         within: Duration,
     ) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
+
+    /// Finds out how to send the next batch better, after one that has been answered.
+    fn learn(&self, connection: &Connection, within: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// One lane's work.
@@ -63,6 +66,18 @@ struct Work<C> {
 struct Taken {
     batch: Arc<Batch>,
     _turn: Turn,
+}
+
+/// The commands that somebody waits for, and for each member of the batch whether it is among them.
+struct Wanted {
+    commands: Vec<Command>,
+    places: Vec<bool>,
+}
+
+/// What has been polled once.
+struct Begun<F: Future> {
+    rest: Pin<Box<F>>,
+    early: Option<F::Output>,
 }
 
 /// So often, in the time of a deadline, it is looked whose deadline has passed.
@@ -105,71 +120,118 @@ async fn drive<C: Cargo>(work: Arc<Work<C>>, driver: usize) {
 impl<C: Cargo> Work<C> {
     /// Takes a batch, sends it, and tells its members what came of it.
     async fn send_batch(&self) {
-        let mut exchange = pin!(None);
-        let begun = poll_fn(|context| {
-            let _order = self.lane.order();
-            let Some((batch, turn)) = self.lane.take() else {
-                return Poll::Ready(None);
-            };
-            exchange.set(Some(self.exchange(batch.take())));
-            let taken = Taken { batch, _turn: turn };
-            // The first poll puts it into the client's queue.
-            let early = exchange.as_mut().as_pin_mut().map(|exchange| exchange.poll(context));
-            Poll::Ready(Some((taken, early.unwrap_or(Poll::Pending))))
-        });
-        let Some((taken, early)) = begun.await else {
+        let begin = || {
+            let (batch, turn) = self.lane.take()?;
+            let commands = Wanted::of(batch.take());
+            let exchange = self.exchange(Arc::clone(&batch), commands);
+            Some((Taken { batch, _turn: turn }, exchange))
+        };
+        let Some((taken, mut begun)) = Begun::in_order(&self.lane, begin).await else {
             return;
         };
-        let outcomes = match (early, exchange.as_mut().as_pin_mut()) {
-            (Poll::Ready(outcomes), _) => outcomes,
-            (Poll::Pending, None) => return,
-            (Poll::Pending, Some(mut exchange)) => loop {
-                match timeout(self.deadline / LOOKS, &mut exchange).await {
-                    Ok(outcomes) => break outcomes,
-                    Err(_) => self.lane.expire(&taken.batch),
-                }
-            },
+        let outcomes = loop {
+            match timeout(self.deadline / LOOKS, &mut begun).await {
+                Ok(outcomes) => break outcomes,
+                Err(_) => self.lane.expire(&taken.batch),
+            }
         };
         taken.batch.tell(outcomes);
+        drop(taken);
+        self.cargo.learn(&self.connection, self.deadline).await;
     }
 
-    /// Returns one outcome for each command, also for those that nobody waits for.
-    async fn exchange(&self, commands: Vec<Option<Command>>) -> Vec<Outcome> {
-        let count = commands.len();
-        let are_wanted: Vec<bool> = commands.iter().map(Option::is_some).collect();
-        let commands: Vec<_> = commands.into_iter().flatten().collect();
-        let is_whole = commands.len() == count;
-        let outcomes = self.together(commands).await;
-        if is_whole {
-            return outcomes;
-        }
-        let mut outcomes = outcomes.into_iter();
-        let outcome = |is_wanted| if is_wanted { outcomes.next() } else { None };
-        let given_up = || Err(Failure::Timeout);
-        are_wanted
-            .into_iter()
-            .map(outcome)
-            .map(|outcome| outcome.unwrap_or_else(given_up))
-            .collect()
-    }
-
-    /// Sends commands together, or one by one where that does not work.
-    async fn together(&self, commands: Vec<Command>) -> Vec<Outcome> {
+    /// Sends the commands of a batch together, or one by one where that does not work. Returns an outcome for each member.
+    async fn exchange(&self, batch: Arc<Batch>, wanted: Wanted) -> Vec<Outcome> {
         let (asked, within) = (Instant::now(), self.deadline);
+        let Wanted { commands, places } = wanted;
         if commands.len() < 2 || self.is_refused.load(Relaxed) {
-            return one_by_one(&self.connection, commands, within).await;
+            return spread(&places, one_by_one(&self.connection, commands, within).await);
         }
         match self.cargo.together(&self.connection, &commands, within).await {
-            Ok(outcomes) => outcomes,
+            Ok(outcomes) => spread(&places, outcomes),
             Err(Failure::Replied(error)) => {
                 if is_about_the_command(&error) {
                     self.is_refused.store(true, Relaxed);
                 }
-                one_by_one(&self.connection, commands, within.saturating_sub(asked.elapsed())).await
+                let left = within.saturating_sub(asked.elapsed());
+                self.repeat(&batch, Wanted { commands, places }, left).await
             }
-            Err(failure) => commands.iter().map(|_| Err(failure.clone())).collect(),
+            Err(failure) => spread(&places, commands.iter().map(|_| Err(failure.clone())).collect()),
         }
     }
+
+    /// Sends one by one what was refused together, as far as somebody still waits for it.
+    async fn repeat(&self, batch: &Batch, refused: Wanted, within: Duration) -> Vec<Outcome> {
+        let begin = || {
+            let Wanted { commands, places } = Wanted::of(batch.without_gone(refused.into_places()));
+            Some((places, one_by_one(&self.connection, commands, within)))
+        };
+        match Begun::in_order(&self.lane, begin).await {
+            Some((places, begun)) => spread(&places, begun.await),
+            None => Vec::new(),
+        }
+    }
+}
+
+impl<F: Future> Begun<F> {
+    /// Begins something in the lane's order: what it puts into the client's queue at once comes before whatever begins later.
+    async fn in_order<T>(lane: &Lane, begin: impl FnOnce() -> Option<(T, F)>) -> Option<(T, Self)> {
+        let mut begin = Some(begin);
+        poll_fn(|context| {
+            let _order = lane.order();
+            let begun = begin.take().and_then(|begin| begin());
+            Poll::Ready(begun.map(|(with, future)| {
+                let mut rest = Box::pin(future);
+                let early = match rest.as_mut().poll(context) {
+                    Poll::Ready(outcome) => Some(outcome),
+                    Poll::Pending => None,
+                };
+                (with, Self { rest, early })
+            }))
+        })
+        .await
+    }
+}
+
+impl<F: Future<Output: Unpin>> Future for Begun<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        match self.early.take() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => self.rest.as_mut().poll(context),
+        }
+    }
+}
+
+impl Wanted {
+    fn of(members: Vec<Option<Command>>) -> Self {
+        Self {
+            places: members.iter().map(Option::is_some).collect(),
+            commands: members.into_iter().flatten().collect(),
+        }
+    }
+
+    fn into_places(self) -> Vec<Option<Command>> {
+        let mut commands = self.commands.into_iter();
+        let command = |is_wanted: bool| if is_wanted { commands.next() } else { None };
+        self.places.into_iter().map(command).collect()
+    }
+}
+
+/// Gives each member its outcome, also those that have gone.
+fn spread(places: &[bool], outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    if outcomes.len() == places.len() {
+        return outcomes;
+    }
+    let mut outcomes = outcomes.into_iter();
+    let outcome = |is_wanted: &bool| if *is_wanted { outcomes.next() } else { None };
+    let gone = || Err(Failure::Timeout);
+    places
+        .iter()
+        .map(outcome)
+        .map(|outcome| outcome.unwrap_or_else(gone))
+        .collect()
 }
 
 /// Says whether it is the command that the server does not permit, or does not have, and not a key.

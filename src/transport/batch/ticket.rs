@@ -34,6 +34,8 @@ struct Members {
     wakers: Vec<Waker>,
     /// When their time is up; never earlier than the one before.
     due: Vec<Instant>,
+    /// The places of those that have gone since they were sent.
+    gone: Vec<usize>,
     /// There will be no answer.
     are_lost: bool,
 }
@@ -81,6 +83,18 @@ impl Batch {
     /// Takes what is to be sent.
     pub(super) fn take(&self) -> Vec<Option<Command>> {
         mem::take(&mut self.members().commands)
+    }
+
+    /// Takes those out that have gone, or have run out of time.
+    pub(super) fn without_gone(&self, mut commands: Vec<Option<Command>>) -> Vec<Option<Command>> {
+        let members = self.members();
+        let expired = 0..self.expired.load(SeqCst);
+        for place in members.gone.iter().copied().chain(expired) {
+            if let Some(command) = commands.get_mut(place) {
+                *command = None;
+            }
+        }
+        commands
     }
 
     /// Gives each member its outcome.
@@ -160,8 +174,9 @@ impl Drop for Ticket {
         if let Some(command) = members.commands.get_mut(self.place) {
             *command = None;
         } else {
-            drop(members);
             // It is being sent, or was.
+            members.gone.push(self.place);
+            drop(members);
             drop(self.batch.order.lock());
         }
     }

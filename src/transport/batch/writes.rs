@@ -44,9 +44,9 @@ const SCRIPT: &str = "local count = #KEYS \
      local pairs = {} \
      for at = 1, count do pairs[2 * at - 1] = KEYS[at] pairs[2 * at] = ARGV[at] end \
      local call = redis.call \
-     call('MSET', unpack(pairs)) \
      local time = call('TIME') \
      local now = time[1] * 1000 + math.floor(time[2] / 1000) \
+     call('MSET', unpack(pairs)) \
      local ttl, due \
      for at = 1, count do \
        local next = ARGV[count + at] or ttl \
@@ -59,8 +59,8 @@ impl Cargo for Writes {
     const CAPACITY: usize = 256 * 1024;
 
     fn weight(command: &Command) -> usize {
-        // The key, and what the protocol adds.
-        command.payload_len() + 64
+        const PROTOCOL: usize = 64;
+        command.key().map_or(0, Bytes::len) + command.payload_len() + PROTOCOL
     }
 
     async fn together(
@@ -71,21 +71,18 @@ impl Cargo for Writes {
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::of(commands);
         let life = plan.life();
-        let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within).await;
+        let has_msetex = self.has_msetex.get().copied().unwrap_or_default();
         connection.send(plan.into_command(life, has_msetex), within).await?;
         Ok(commands.iter().map(|_| Ok(Reply::Ok)).collect())
     }
-}
 
-impl Writes {
-    /// Says whether the server has `MSETEX`, which is asked once.
-    async fn has_msetex(&self, connection: &Connection, within: Duration) -> bool {
-        if let Some(has_it) = self.has_msetex.get() {
-            return *has_it;
+    /// Asks once whether the server has `MSETEX`.
+    async fn learn(&self, connection: &Connection, within: Duration) {
+        if self.has_msetex.get().is_none() {
+            let answer = connection.send(knowledge::question("MSETEX"), within).await;
+            let has_it = matches!(answer, Ok(Reply::Array(found)) if matches!(found.first(), Some(Reply::Array(_))));
+            self.has_msetex.get_or_init(|| has_it);
         }
-        let answer = connection.send(knowledge::question("MSETEX"), within).await;
-        let has_it = matches!(answer, Ok(Reply::Array(found)) if matches!(found.first(), Some(Reply::Array(_))));
-        *self.has_msetex.get_or_init(|| has_it)
     }
 }
 

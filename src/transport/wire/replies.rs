@@ -9,6 +9,9 @@ use crate::reply::Reply;
 /// Longer values stay slices of the read buffer; shorter ones are copied, so that they do not keep it alive.
 const COPIED_BELOW: usize = 64 * 1024;
 
+/// The same for values that share their buffer with a whole batch.
+const COPIED_FROM_BATCH_BELOW: usize = 8 * 1024 * 1024;
+
 pub(super) fn of_value(value: Value) -> Reply {
     match value {
         Value::Boolean(flag) => Reply::Boolean(flag),
@@ -66,10 +69,12 @@ pub(super) fn slice(frame: Frame) -> Option<Bytes> {
     }
 }
 
-/// Copies a reply, and what is a slice of the read buffer out of it.
+/// Copies a reply out of the read buffer, unless that would take long.
+///
+/// Of a batch all values are slices of one buffer: whoever keeps a slice keeps it all.
 pub(in super::super) fn copied(reply: &Reply) -> Reply {
     match reply {
-        Reply::Bytes(bytes) if bytes.len() < COPIED_BELOW => Reply::Bytes(Bytes::copy_from_slice(bytes)),
+        Reply::Bytes(bytes) if bytes.len() < COPIED_FROM_BATCH_BELOW => Reply::Bytes(Bytes::copy_from_slice(bytes)),
         Reply::Array(replies) => Reply::Array(replies.iter().map(copied).collect()),
         other => other.clone(),
     }

@@ -1,0 +1,98 @@
+//! One command on its way, without a box as long as it waits for nothing but its answer.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context as TaskContext, Poll, ready},
+};
+
+use tracing::Level;
+
+use super::{
+    boxes::Sending,
+    call::{Backend, Context, Road, settle},
+    gate::Attempt,
+    generation::Number,
+    node::Entered,
+};
+use crate::{command::Command, error::Result, reply::Reply};
+
+/// A command and its answer.
+///
+/// # Cancel safety
+///
+/// Dropping it gives up the answer; the command may have been executed.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Asking<'a, T> {
+    road: &'a Road,
+    progress: Progress<'a, T>,
+    read: fn(Reply) -> Result<T>,
+}
+
+enum Progress<'a, T> {
+    Unsent(Option<Result<Command>>),
+    Sent(Sending<'static>, Number, Context),
+    /// For a place, for the first attempt to connect; or it is traced, or is to be answered by somebody else.
+    Waits(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
+}
+
+impl<'a, T: Send + 'a> Asking<'a, T> {
+    pub(crate) fn new(road: &'a Road, command: Result<Command>, read: fn(Reply) -> Result<T>) -> Self {
+        Self {
+            road,
+            progress: Progress::Unsent(Some(command)),
+            read,
+        }
+    }
+
+    fn begin(&self, command: Result<Command>, context: &TaskContext<'_>) -> Result<Progress<'a, T>> {
+        let (road, read) = (self.road, self.read);
+        match &road.backend {
+            Backend::Server(topology) if !tracing::enabled!(Level::DEBUG) => {
+                Ok(match topology.enter(|| command, context.waker())? {
+                    Entered::Sent(sending, generation, context) => Progress::Sent(sending, generation, context),
+                    Entered::Waits(draft) => Progress::Waits(Box::pin(road.wait(topology, draft, read))),
+                })
+            }
+            _ => Ok(Progress::Waits(Box::pin(road.call(|_built| command, read)))),
+        }
+    }
+
+    /// Counts what came of it.
+    fn end(&self, answer: super::boxes::Outcome, generation: Number, context: &Context) -> Result<T> {
+        let answer = match &self.road.backend {
+            Backend::Server(topology) => settle(topology, generation, answer, Attempt::default()),
+            _ => answer.map_err(super::failure::Failure::into_error),
+        };
+        answer.and_then(self.read).map_err(|error| context.explain(error))
+    }
+}
+
+impl<'a, T: Send + 'a> Future for Asking<'a, T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Result<T>> {
+        let asking = self.get_mut();
+        if let Progress::Unsent(command) = &mut asking.progress {
+            let Some(command) = command.take() else {
+                return Poll::Pending;
+            };
+            asking.progress = asking.begin(command, context)?;
+        }
+        match &mut asking.progress {
+            Progress::Unsent(_) => Poll::Pending,
+            Progress::Sent(sending, generation, explained) => {
+                let answer = ready!(Pin::new(sending).poll(context));
+                let (generation, explained) = (*generation, *explained);
+                Poll::Ready(asking.end(answer, generation, &explained))
+            }
+            Progress::Waits(answer) => answer.as_mut().poll(context),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Asking<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asking")
+    }
+}
