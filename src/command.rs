@@ -161,6 +161,11 @@ impl Command {
         }
     }
 
+    /// Says whether its values travel on a connection of their own.
+    pub(crate) fn is_large(&self) -> bool {
+        self.payload_len() >= LARGE
+    }
+
     /// Returns how many bytes of values go to the server.
     pub(crate) fn payload_len(&self) -> usize {
         match self {
@@ -176,6 +181,9 @@ impl Command {
         }
     }
 }
+
+/// Values from this size on would hold small ones up.
+const LARGE: usize = 1024 * 1024;
 
 impl Call {
     pub(crate) fn new(name: &'static str) -> Self {

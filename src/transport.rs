@@ -18,6 +18,7 @@
 //! - [`boxes`]: boxes for the client library's futures, used again and again;
 //! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
+//! - [`context`]: what an error says of its command;
 //! - [`guest`]: a client of the caller's;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
@@ -32,6 +33,7 @@ pub(crate) mod blocking;
 mod boxes;
 pub(crate) mod call;
 mod connection;
+mod context;
 mod failure;
 mod gate;
 mod generation;

@@ -9,8 +9,11 @@ use std::{
 use tracing::Level;
 
 use super::{
-    boxes::Sending,
-    call::{Backend, Context, Road, settle},
+    batch::UnderWay,
+    boxes::Outcome,
+    call::{Backend, Road, settle},
+    context::Context,
+    failure::Failure,
     gate::Attempt,
     generation::Number,
     node::Entered,
@@ -31,7 +34,7 @@ pub(crate) struct Asking<'a, T> {
 
 enum Progress<'a, T> {
     Unsent(Option<Result<Command>>),
-    Sent(Sending<'static>, Number, Context),
+    Sent(UnderWay, Number, Context),
     /// For a place, for the first attempt to connect; or it is traced, or is to be answered by somebody else.
     Waits(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
 }
@@ -50,7 +53,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
         match &road.backend {
             Backend::Server(topology) if !tracing::enabled!(Level::DEBUG) => {
                 Ok(match topology.enter(|| command, context.waker())? {
-                    Entered::Sent(sending, generation, context) => Progress::Sent(sending, generation, context),
+                    Entered::Sent(call, generation, context) => Progress::Sent(call, generation, context),
                     Entered::Waits(draft) => Progress::Waits(Box::pin(road.wait(topology, draft, read))),
                 })
             }
@@ -59,10 +62,10 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
     }
 
     /// Counts what came of it.
-    fn end(&self, answer: super::boxes::Outcome, generation: Number, context: &Context) -> Result<T> {
+    fn end(&self, answer: Outcome, generation: Number, context: &Context) -> Result<T> {
         let answer = match &self.road.backend {
             Backend::Server(topology) => settle(topology, generation, answer, Attempt::default()),
-            _ => answer.map_err(super::failure::Failure::into_error),
+            _ => answer.map_err(Failure::into_error),
         };
         answer.and_then(self.read).map_err(|error| context.explain(error))
     }
@@ -81,8 +84,8 @@ impl<'a, T: Send + 'a> Future for Asking<'a, T> {
         }
         match &mut asking.progress {
             Progress::Unsent(_) => Poll::Pending,
-            Progress::Sent(sending, generation, explained) => {
-                let answer = ready!(Pin::new(sending).poll(context));
+            Progress::Sent(call, generation, explained) => {
+                let answer = ready!(Pin::new(call).poll(context));
                 let (generation, explained) = (*generation, *explained);
                 Poll::Ready(asking.end(answer, generation, &explained))
             }

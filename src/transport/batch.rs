@@ -16,18 +16,26 @@ mod reads;
 mod ticket;
 mod writes;
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use tokio::task::AbortHandle;
 
 use self::{
     driver::Cargo,
-    lane::{Lane, Limits, Way},
+    lane::{Lane, Limits, Turn, Way},
     reads::Reads,
+    ticket::Ticket,
     writes::Writes,
 };
-pub(super) use self::{lane::Turn, ticket::Ticket};
-use super::{boxes::Sending, connection::Connection, generation::Generation};
+use super::{
+    boxes::{Outcome, Reused},
+    connection::Connection,
+};
 use crate::{
     command::{Command, Expiry, Set},
     config::Batching,
@@ -41,6 +49,13 @@ pub(super) struct Batches {
     reads: Option<Arc<Lane>>,
     writes: Option<Arc<Lane>>,
     drivers: Vec<AbortHandle>,
+}
+
+/// A call that has been sent, or joined a batch.
+#[must_use = "futures do nothing unless polled"]
+pub(super) enum UnderWay {
+    Alone { sent: Reused, _turn: Turn },
+    Joined(Ticket),
 }
 
 impl Batches {
@@ -74,16 +89,16 @@ impl Batches {
     }
 
     /// Sends a command in its lane, at once or with the next batch. Gives it back if it has none, or too many wait there.
-    pub(super) fn send(&self, command: Command, waker: &Waker) -> Result<Sending<'static>, Command> {
+    pub(super) fn send(&self, command: Command, waker: &Waker) -> Result<UnderWay, Command> {
         let Some(lane) = self.lane_of(&command) else {
             return Err(command);
         };
         match lane.enter(command, waker) {
-            Way::Alone(command, turn) => Ok(Sending::Alone {
+            Way::Alone(command, turn) => Ok(UnderWay::Alone {
                 sent: self.connection.send_boxed(command, self.deadline),
                 _turn: turn,
             }),
-            Way::Joined(ticket) => Ok(Sending::Joined(ticket)),
+            Way::Joined(ticket) => Ok(UnderWay::Joined(ticket)),
             Way::Full(command) => Err(command),
         }
     }
@@ -97,7 +112,7 @@ impl Batches {
                 condition: None,
                 returns_old: false,
                 ..
-            }) if !Generation::is_large(command) => self.writes.as_ref(),
+            }) if !command.is_large() => self.writes.as_ref(),
             _ => None,
         }
     }
@@ -114,6 +129,17 @@ impl Batches {
 
     fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
         self.reads.iter().chain(&self.writes)
+    }
+}
+
+impl Future for UnderWay {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
+        match self.get_mut() {
+            Self::Alone { sent, .. } => Pin::new(sent).poll(context),
+            Self::Joined(ticket) => Pin::new(ticket).poll(context),
+        }
     }
 }
 

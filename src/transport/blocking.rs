@@ -11,7 +11,8 @@ use std::{
 use tokio::{sync::oneshot, time::sleep};
 
 use super::{
-    call::{Backend, Context, Road},
+    call::{Backend, Road},
+    context::Context,
     failure::lost_connection,
     session::Session,
 };

@@ -12,10 +12,7 @@ use std::{
 
 use tokio_util::sync::ReusableBoxFuture;
 
-use super::{
-    batch::{Ticket, Turn},
-    failure::Failure,
-};
+use super::failure::Failure;
 use crate::reply::Reply;
 
 /// What comes of a command.
@@ -25,13 +22,6 @@ pub(super) type Outcome = Result<Reply, Failure>;
 #[must_use = "futures do nothing unless polled"]
 pub(super) enum Sending<'a> {
     Plain(Reused),
-    /// Counted in its lane as long as it is under way.
-    Alone {
-        sent: Reused,
-        _turn: Turn,
-    },
-    /// With the next batch.
-    Joined(Ticket),
     Special(Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>),
 }
 
@@ -112,8 +102,7 @@ impl Future for Sending<'_> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome> {
         match self.get_mut() {
-            Self::Plain(future) | Self::Alone { sent: future, .. } => Pin::new(future).poll(context),
-            Self::Joined(ticket) => Pin::new(ticket).poll(context),
+            Self::Plain(future) => Pin::new(future).poll(context),
             Self::Special(future) => future.as_mut().poll(context),
         }
     }

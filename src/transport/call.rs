@@ -5,9 +5,10 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 use tracing::{Instrument, Level, field::Empty};
 
 use super::{
+    context::Context,
     failure::{self, Failure},
     gate::Attempt,
-    generation::{Generation, Number, Permit},
+    generation::{Number, Permit},
     guest::Guest,
     node::{Draft, Entered},
     topology::Topology,
@@ -209,7 +210,7 @@ impl Road {
         let command = draft.build()?;
         let context = Context::of(&command);
         let attempt = Attempt {
-            is_aside: Generation::is_large(&command),
+            is_aside: command.is_large(),
             is_hurried: permit.is_hurried(),
         };
         let answer = permit.send(command).await;
@@ -269,24 +270,4 @@ pub(super) fn settle<T>(
 /// Without the reason: nearly every caller throws the error away, and sharing the reason's text would be most of what the call costs.
 pub(super) fn disabled() -> Error {
     Error::new(ErrorKind::Disabled, "Redis is disabled")
-}
-
-/// What an error says of the command, once the command is gone.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Context {
-    operation: &'static str,
-    key_hash: Option<u32>,
-}
-
-impl Context {
-    pub(super) fn of(command: &Command) -> Self {
-        Self {
-            operation: command.name(),
-            key_hash: command.key().map(|key| key::key_hash(key)),
-        }
-    }
-
-    pub(super) fn explain(&self, error: Error) -> Error {
-        error.during(self.operation, self.key_hash)
-    }
 }

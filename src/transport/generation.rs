@@ -87,9 +87,6 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 /// Commands of pipelines under way on one generation. More wait, each pipeline for all its places at once.
 const PIPELINED: usize = 2048;
 
-/// Values from this size on travel on a connection of their own.
-const LARGE: usize = 1024 * 1024;
-
 impl Generation {
     /// Opens the connection for small values.
     ///
@@ -211,7 +208,7 @@ impl Generation {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
-        } else if Self::is_large(&command) {
+        } else if command.is_large() {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
             Sending::Plain(self.main.send_boxed(command, within))
@@ -265,11 +262,6 @@ impl Generation {
             Some(bulk) => self.send_aside(&bulk, command, left).await,
             None => self.main.send_boxed(command, left).await,
         }
-    }
-
-    /// Says whether a command's values travel on a connection of their own.
-    pub(super) fn is_large(command: &Command) -> bool {
-        command.payload_len() >= LARGE
     }
 
     /// A large value that failed says nothing about the server, only about its own connection.

@@ -11,8 +11,8 @@ use fred::clients::Client;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use super::{
-    boxes::Sending,
-    call::Context,
+    batch::UnderWay,
+    context::Context,
     failure::Failure,
     gate::{Attempt, Gate, State},
     generation::{Generation, Number, Permit},
@@ -43,7 +43,7 @@ pub(super) struct Node {
 
 /// How far a call has come that waits for nothing.
 pub(super) enum Entered<B> {
-    Sent(Sending<'static>, Number, Context),
+    Sent(UnderWay, Number, Context),
     /// It needs a permit, and may have to wait for the first attempt to connect.
     Waits(Draft<B>),
 }
@@ -127,7 +127,7 @@ impl Node {
                 let command = build()?;
                 let context = Context::of(&command);
                 Ok(match generation.batches().send(command, waker) {
-                    Ok(sending) => Entered::Sent(sending, generation.number(), context),
+                    Ok(call) => Entered::Sent(call, generation.number(), context),
                     Err(command) => Entered::Waits(Draft::Built(command)),
                 })
             }

@@ -12,7 +12,8 @@ use futures_util::future::join_all;
 use tracing::Instrument;
 
 use super::{
-    call::{Backend, Context, Road, disabled, settle},
+    call::{Backend, Road, disabled, settle},
+    context::Context,
     gate::Attempt,
     topology::Topology,
 };

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::{
-    call::{Backend, Context, Road, disabled},
+    call::{Backend, Road, disabled},
+    context::Context,
     failure::Failure,
     generation::Permit,
     private::Private,
