@@ -47,6 +47,15 @@ pub enum Reply {
 
 impl Reply {
     /// Reads a value that may be absent.
+    /// Returns how many bytes its values have.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Array(replies) => replies.iter().map(Self::len).sum(),
+            _ => 0,
+        }
+    }
+
     pub(crate) fn into_bytes(self) -> Result<Option<Bytes>> {
         match self {
             Self::Nil => Ok(None),

@@ -14,6 +14,7 @@
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
+//! - [`large`]: which keys had large values;
 //! - [`batch`]: concurrent reads, and concurrent writes, in one round trip;
 //! - [`boxes`]: boxes for the client library's futures, used again and again;
 //! - [`places`]: how many calls may be in flight;
@@ -41,6 +42,7 @@ mod guard;
 pub(crate) mod guest;
 mod house;
 mod knowledge;
+mod large;
 mod ledger;
 mod link;
 pub(crate) mod node;

@@ -35,10 +35,11 @@ use self::{
 use super::{
     boxes::{Outcome, Reused},
     connection::Connection,
+    large::LargeKeys,
 };
 use crate::{
     command::{Command, Expiry, Set},
-    config::Batching,
+    config::{Batching, Settings},
 };
 
 /// The lanes of one generation.
@@ -46,6 +47,8 @@ use crate::{
 pub(super) struct Batches {
     connection: Arc<Connection>,
     deadline: Duration,
+    /// Reads of these go by another connection.
+    large: Arc<LargeKeys>,
     reads: Option<Arc<Lane>>,
     writes: Option<Arc<Lane>>,
     drivers: Vec<AbortHandle>,
@@ -60,16 +63,18 @@ pub(super) enum UnderWay {
 
 impl Batches {
     /// Starts the lanes in the runtime that this is called in.
-    pub(super) fn start(batching: Batching, connection: &Arc<Connection>, deadline: Duration) -> Self {
+    pub(super) fn start(settings: &Settings, connection: &Arc<Connection>, large: &Arc<LargeKeys>) -> Self {
+        let batching = settings.batching;
         let mut batches = Self {
             connection: Arc::clone(connection),
-            deadline,
+            deadline: settings.deadline,
+            large: Arc::clone(large),
             reads: None,
             writes: None,
             drivers: Vec::new(),
         };
         if batching != Batching::Off {
-            batches.reads = Some(batches.open(Reads));
+            batches.reads = Some(batches.open(Reads::new(large)));
         }
         if batching == Batching::On {
             batches.writes = Some(batches.open(Writes::default()));
@@ -105,6 +110,7 @@ impl Batches {
 
     fn lane_of(&self, command: &Command) -> Option<&Arc<Lane>> {
         match command {
+            Command::Get { key } if self.large.contains(key) => None,
             Command::Get { .. } => self.reads.as_ref(),
             Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => self.reads.as_ref(),
             Command::Set(Set {

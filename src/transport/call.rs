@@ -210,7 +210,7 @@ impl Road {
         let command = draft.build()?;
         let context = Context::of(&command);
         let attempt = Attempt {
-            is_aside: command.is_large(),
+            is_aside: permit.is_aside(&command),
             is_hurried: permit.is_hurried(),
         };
         let answer = permit.send(command).await;

@@ -24,6 +24,7 @@ use super::{
     connection::{Connection, Refusal},
     failure::Failure,
     knowledge::{self, Knowledge},
+    large::LargeKeys,
     places::Places,
     private::{Private, Privates},
     witness::{self, Witnessed},
@@ -43,6 +44,8 @@ pub(super) struct Generation {
     endpoint: Endpoint,
     main: Arc<Connection>,
     batches: Batches,
+    /// Whose values are large.
+    large: Arc<LargeKeys>,
     /// Opened by the first large value, so that it does not hold small ones up.
     bulk: Mutex<Option<Bulk>>,
     /// How many more connections may be opened.
@@ -99,12 +102,14 @@ impl Generation {
         budget: &Arc<Semaphore>,
     ) -> Result<Arc<Self>, Refusal> {
         let main = Arc::new(Connection::open(settings, endpoint).await?);
+        let large = Arc::<LargeKeys>::default();
         Ok(Arc::new(Self {
             number: Number(GENERATIONS.fetch_add(1, Relaxed)),
             settings: Arc::clone(settings),
             endpoint: endpoint.clone(),
-            batches: Batches::start(settings.batching, &main, settings.deadline),
+            batches: Batches::start(settings, &main, &large),
             main,
+            large,
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
             witnessed: Witnessed::default(),
@@ -208,7 +213,7 @@ impl Generation {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
-        } else if command.is_large() {
+        } else if self.goes_aside(&command) {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
             Sending::Plain(self.main.send_boxed(command, within))
@@ -252,7 +257,27 @@ impl Generation {
         }
     }
 
+    /// Says whether a command's values travel on a connection of their own.
+    fn goes_aside(&self, command: &Command) -> bool {
+        match command {
+            Command::Get { key } => self.large.contains(key),
+            other => other.is_large(),
+        }
+    }
+
     async fn send_large(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        let key = match &command {
+            Command::Get { key } => Some(key.clone()),
+            _ => None,
+        };
+        let reply = self.send_by_bulk(command, within).await;
+        if let (Some(key), Ok(reply)) = (key, &reply) {
+            self.large.note(&key, reply.len());
+        }
+        reply
+    }
+
+    async fn send_by_bulk(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         let asked = Instant::now();
         let Ok(bulk) = timeout(within, self.bulk()).await else {
             return Err(Failure::Timeout);
@@ -376,6 +401,11 @@ impl Permit {
     /// Returns the deadline of every call.
     pub(super) fn deadline(&self) -> Duration {
         self.generation.settings.deadline
+    }
+
+    /// Says whether a command will travel on another connection than the one for small values.
+    pub(super) fn is_aside(&self, command: &Command) -> bool {
+        self.generation.goes_aside(command)
     }
 
     /// Says whether the call had to wait, and the server is given less than the whole deadline.

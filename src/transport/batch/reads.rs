@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
 use super::{
-    super::{boxes::Outcome, connection::Connection, failure::Failure},
+    super::{boxes::Outcome, connection::Connection, failure::Failure, large::LargeKeys},
     driver::{Cargo, one_by_one},
 };
 use crate::{
@@ -18,7 +19,9 @@ use crate::{
 
 /// `GET`s and `MGET`s.
 #[derive(Debug)]
-pub(super) struct Reads;
+pub(super) struct Reads {
+    large: Arc<LargeKeys>,
+}
 
 /// Which value answers which command.
 struct Plan {
@@ -26,6 +29,14 @@ struct Plan {
     keys: Vec<Bytes>,
     /// For each key of each command, where it stands among those.
     places: Vec<usize>,
+}
+
+impl Reads {
+    pub(super) fn new(large: &Arc<LargeKeys>) -> Self {
+        Self {
+            large: Arc::clone(large),
+        }
+    }
 }
 
 impl Cargo for Reads {
@@ -44,6 +55,10 @@ impl Cargo for Reads {
         let asked = Instant::now();
         let Plan { keys, places } = Plan::of(commands);
         let values = connection.values(keys, within).await?;
+        for (key, place) in commands.iter().flat_map(keys_of).zip(&places) {
+            let value = values.get(*place).and_then(Option::as_ref);
+            self.large.note(key, value.map_or(0, Bytes::len));
+        }
         let mut outcomes = answers(commands, &places, &values);
         look_again(connection, commands, &mut outcomes, asked + within).await;
         Ok(outcomes)
