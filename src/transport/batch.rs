@@ -49,10 +49,14 @@ pub(super) struct Batches {
     deadline: Duration,
     /// Reads of these go by another connection.
     large: Arc<LargeKeys>,
-    reads: Option<Arc<Lane>>,
-    writes: Option<Arc<Lane>>,
+    reads: Vec<Arc<Lane>>,
+    writes: Vec<Arc<Lane>>,
     drivers: Vec<AbortHandle>,
 }
+
+/// So many lanes for reads, and as many for writes. What concerns a key always goes by the same one: so it keeps its order although several batches are under
+/// way, and is asked for once.
+const LANES: usize = 2;
 
 /// A call that has been sent, or joined a batch.
 #[must_use = "futures do nothing unless polled"]
@@ -69,33 +73,36 @@ impl Batches {
             connection: Arc::clone(connection),
             deadline: settings.deadline,
             large: Arc::clone(large),
-            reads: None,
-            writes: None,
+            reads: Vec::new(),
+            writes: Vec::new(),
             drivers: Vec::new(),
         };
         if batching != Batching::Off {
-            batches.reads = Some(batches.open(Reads::new(large)));
+            batches.reads = batches.open(|| Reads::new(large));
         }
         if batching == Batching::On {
-            batches.writes = Some(batches.open(Writes::default()));
+            batches.writes = batches.open(Writes::default);
         }
         batches
     }
 
-    fn open<C: Cargo>(&mut self, cargo: C) -> Arc<Lane> {
-        let lane = Arc::new(Lane::new(Limits {
+    fn open<C: Cargo>(&mut self, cargo: impl Fn() -> C) -> Vec<Arc<Lane>> {
+        let limits = Limits {
             weight: C::weight,
             capacity: C::CAPACITY,
             deadline: self.deadline,
-        }));
-        let drivers = driver::start(&lane, cargo, &self.connection, self.deadline);
+        };
+        let lanes: Vec<_> = (0..LANES).map(|_| Arc::new(Lane::new(limits))).collect();
+        let drivers = lanes
+            .iter()
+            .map(|lane| driver::start(lane, cargo(), &self.connection, self.deadline));
         self.drivers.extend(drivers);
-        lane
+        lanes
     }
 
     /// Sends a command in its lane, at once or with the next batch. Gives it back if it has none, or too many wait there.
-    pub(super) fn send(&self, command: Command, waker: &Waker) -> Result<UnderWay, Command> {
-        let Some(lane) = self.lane_of(&command) else {
+    pub(super) fn send(&self, command: Command, key_hash: u32, waker: &Waker) -> Result<UnderWay, Command> {
+        let Some(lane) = self.lane_of(&command, key_hash) else {
             return Err(command);
         };
         match lane.enter(command, waker) {
@@ -108,19 +115,20 @@ impl Batches {
         }
     }
 
-    fn lane_of(&self, command: &Command) -> Option<&Arc<Lane>> {
-        match command {
-            Command::Get { key } if self.large.contains(key) => None,
-            Command::Get { .. } => self.reads.as_ref(),
-            Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => self.reads.as_ref(),
+    fn lane_of(&self, command: &Command, key_hash: u32) -> Option<&Arc<Lane>> {
+        let lanes = match command {
+            Command::Get { key } if self.large.contains(key) => return None,
+            Command::Get { .. } => &self.reads,
+            Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => &self.reads,
             Command::Set(Set {
                 expiry: Expiry::Never | Expiry::In(_),
                 condition: None,
                 returns_old: false,
                 ..
-            }) if !command.is_large() => self.writes.as_ref(),
-            _ => None,
-        }
+            }) if !command.is_large() => &self.writes,
+            _ => return None,
+        };
+        lanes.get(key_hash as usize % LANES)
     }
 
     pub(super) fn are_idle(&self) -> bool {

@@ -17,6 +17,11 @@ impl Context {
         }
     }
 
+    /// Returns what stands for the first key; 0 without one.
+    pub(super) fn key_hash(&self) -> u32 {
+        self.key_hash.unwrap_or_default()
+    }
+
     pub(super) fn explain(&self, error: Error) -> Error {
         error.during(self.operation, self.key_hash)
     }

@@ -126,7 +126,7 @@ impl Node {
             State::Up { generation, .. } => {
                 let command = build()?;
                 let context = Context::of(&command);
-                Ok(match generation.batches().send(command, waker) {
+                Ok(match generation.batches().send(command, context.key_hash(), waker) {
                     Ok(call) => Entered::Sent(call, generation.number(), context),
                     Err(command) => Entered::Waits(Draft::Built(command)),
                 })

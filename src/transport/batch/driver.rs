@@ -1,7 +1,6 @@
-//! The tasks that send batches.
+//! The task that sends a lane's batches, one after the other.
 
 use std::{
-    array,
     future::poll_fn,
     pin::Pin,
     sync::{
@@ -19,7 +18,7 @@ use tokio::{
 
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure, pipeline::in_order},
-    lane::{DRIVERS, Lane, Turn},
+    lane::{Lane, Turn},
     ticket::Batch,
 };
 use crate::{
@@ -83,21 +82,21 @@ struct Begun<F: Future> {
 /// So often, in the time of a deadline, it is looked whose deadline has passed.
 const LOOKS: u32 = 32;
 
-/// Starts a lane's drivers in the runtime that this is called in.
+/// Starts a lane's driver in the runtime that this is called in.
 pub(super) fn start<C: Cargo>(
     lane: &Arc<Lane>,
     cargo: C,
     connection: &Arc<Connection>,
     deadline: Duration,
-) -> [AbortHandle; DRIVERS] {
-    let work = Arc::new(Work {
+) -> AbortHandle {
+    let work = Work {
         lane: Arc::clone(lane),
         cargo,
         connection: Arc::clone(connection),
         deadline,
         is_refused: AtomicBool::new(false),
-    });
-    array::from_fn(|driver| tokio::spawn(drive(Arc::clone(&work), driver)).abort_handle())
+    };
+    tokio::spawn(drive(work)).abort_handle()
 }
 
 /// Sends commands one after the other without waiting for answers.
@@ -108,9 +107,9 @@ pub(super) async fn one_by_one(connection: &Connection, commands: Vec<Command>, 
     in_order(sending.collect()).await
 }
 
-async fn drive<C: Cargo>(work: Arc<Work<C>>, driver: usize) {
+async fn drive<C: Cargo>(work: Work<C>) {
     loop {
-        work.lane.work(driver).await;
+        work.lane.work().await;
         // Others that are ready join first.
         yield_now().await;
         work.send_batch().await;

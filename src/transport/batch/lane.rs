@@ -20,8 +20,8 @@ pub(super) struct Lane {
     queue: Mutex<Queue>,
     /// Held from when a batch is taken until it is in the client's queue.
     order: Arc<Mutex<()>>,
-    /// One for each driver.
-    calls: [Notify; DRIVERS],
+    /// For the driver.
+    arrival: Notify,
 }
 
 /// What a lane's batches may hold, and for how long.
@@ -44,8 +44,8 @@ struct Queue {
     waiting: usize,
     /// Calls and batches that were sent and not answered yet.
     under_way: usize,
-    /// Drivers without work.
-    idle: Vec<usize>,
+    /// The driver waits for work.
+    is_idle: bool,
     /// When the clock was last read. While anything waits that is not long ago.
     now: Instant,
     is_closed: bool,
@@ -64,9 +64,6 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(in super::super) struct Turn(Arc<Lane>);
 
-/// So many batches of a lane are under way at most.
-pub(super) const DRIVERS: usize = 2;
-
 /// So many calls of a lane wait at most.
 const WAITING: usize = 1024;
 
@@ -81,12 +78,12 @@ impl Lane {
                 weight: 0,
                 waiting: 0,
                 under_way: 0,
-                idle: Vec::with_capacity(DRIVERS),
+                is_idle: false,
                 now: Instant::now(),
                 is_closed: false,
             }),
             order,
-            calls: std::array::from_fn(|_| Notify::new()),
+            arrival: Notify::new(),
         }
     }
 
@@ -101,7 +98,7 @@ impl Lane {
         if queue.waiting == WAITING || queue.is_closed {
             return Way::Full(command);
         }
-        if queue.idle.len() == DRIVERS {
+        if queue.is_idle {
             queue.now = Instant::now();
         }
         let weight = (self.limits.weight)(&command);
@@ -112,30 +109,27 @@ impl Lane {
         queue.weight += weight;
         queue.waiting += 1;
         let ticket = queue.open.join(command, queue.now + self.limits.deadline, waker);
-        let driver = queue.idle.pop();
+        let was_idle = mem::take(&mut queue.is_idle);
         drop(queue);
-        if let Some(call) = driver.and_then(|driver| self.calls.get(driver)) {
-            call.notify_one();
+        if was_idle {
+            self.arrival.notify_one();
         }
         Way::Joined(ticket)
     }
 
-    /// Returns when a driver has something to do.
-    pub(super) async fn work(&self, driver: usize) {
-        let Some(call) = self.calls.get(driver) else {
-            return;
-        };
+    /// Returns when the driver has something to do.
+    pub(super) async fn work(&self) {
         {
             let mut queue = self.queue();
             if queue.waiting > 0 {
                 return;
             }
-            queue.idle.push(driver);
+            queue.is_idle = true;
         }
-        call.notified().await;
+        self.arrival.notified().await;
     }
 
-    /// Keeps batches in the order in which they are taken, until each is in the client's queue.
+    /// Held from when a batch is taken until it is in the client's queue.
     pub(super) fn order(&self) -> MutexGuard<'_, ()> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
