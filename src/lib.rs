@@ -130,6 +130,7 @@ mod service;
 
 // who answers
 mod embedded;
+mod near;
 mod transport;
 
 // plain data
@@ -152,7 +153,10 @@ pub use entities::{Entities, Listing};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};
-pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest};
+pub use manager::{
+    Answer, Health, HealthState, IncrRequest, Lookup, NearCacheHealth, NearCacheState, RedisManager, SetManyRequest,
+    SetRequest,
+};
 pub use metrics::Metrics;
 #[cfg(feature = "msgpack")]
 #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]

@@ -7,6 +7,7 @@
 //! - [`node`]: one server, and one supervised link for each runtime that uses it;
 //! - [`ledger`]: its counts and its outages;
 //! - [`link`]: the heartbeat, and one generation of connections after the other;
+//! - [`tracking`]: the near cache of a server, and the connection on which the server tells of changes;
 //! - [`gate`]: may a call pass, and what became of those that did; holds the breaker;
 //! - [`generation`]: connections that live and die together, and the permits to use them;
 //! - [`pipeline`]: many commands, one after the other without waiting for answers;
@@ -43,5 +44,6 @@ mod places;
 mod private;
 pub(crate) mod session;
 pub(crate) mod topology;
+mod tracking;
 mod wire;
 mod witness;

@@ -187,9 +187,10 @@ impl RedisManager {
     /// ```
     pub async fn get_many(&self, keys: impl IntoKeys) -> Vec<Option<String>> {
         let none = vec![None; keys.count()];
-        let Some(keys) = self.unless_refused(|| keys.into_keys()) else {
+        if self.service.road().refuses_read() {
             return none;
-        };
+        }
+        let keys = keys.into_keys();
         let text = |text| self.fallback.forgive(text, None);
         let texts = self.service.read_many(keys).await;
         self.fallback

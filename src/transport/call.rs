@@ -10,13 +10,15 @@ use super::{
     generation::{Generation, Permit},
     guest::Guest,
     topology::Topology,
+    tracking::Tracking,
 };
 use crate::{
     command::Command,
-    config::{Endpoint, Settings, Target},
+    config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
     key::{self, Key, Prefix},
+    near::Owed,
     reply::Reply,
 };
 
@@ -26,6 +28,8 @@ pub(crate) struct Road {
     pub(crate) backend: Backend,
     prefix: Prefix,
     origin: Origin,
+    /// Why there is no near cache although one was asked for.
+    near_obstacle: Option<&'static str>,
 }
 
 /// Who answers.
@@ -50,6 +54,10 @@ struct Origin {
 impl Road {
     pub(crate) fn new(settings: Settings) -> Self {
         let prefix = Prefix::new(&settings.key_prefix);
+        let near_obstacle = match settings.near {
+            NearPlan::Useless(reason) => Some(reason),
+            NearPlan::Off | NearPlan::Wanted(_) => None,
+        };
         let mut origin = Origin {
             namespace: settings.db.to_string(),
             ..Origin::default()
@@ -72,6 +80,7 @@ impl Road {
             backend,
             prefix,
             origin,
+            near_obstacle,
         }
     }
 
@@ -81,6 +90,7 @@ impl Road {
             backend: Backend::Guest(guest),
             prefix: Prefix::default(),
             origin: Origin::default(),
+            near_obstacle: None,
         }
     }
 
@@ -102,6 +112,18 @@ impl Road {
         if let Backend::Disabled(_) = &self.backend {
             return Err(disabled());
         }
+        let mut building = Building::Later(build);
+        if let Some(tracking) = self.tracking()
+            && let Some(now) = tracking.near().live()
+        {
+            let command = building.finish(&self.prefix)?;
+            if let Some(known) = tracking.known(now, &command) {
+                let context = Context::of(&command);
+                return read(known).map_err(|error| context.explain(error));
+            }
+            building = Building::Done(command);
+        }
+        let build = |prefix: &Prefix| building.finish(prefix);
         if !tracing::enabled!(Level::DEBUG) {
             return self.ask(|| build(&self.prefix), read).await;
         }
@@ -149,6 +171,33 @@ impl Road {
         }
     }
 
+    /// Says the same of a read that the near cache might answer in an outage.
+    pub(crate) fn refuses_read(&self) -> bool {
+        !self.may_be_stale() && self.refuses()
+    }
+
+    /// Returns why there is no near cache although one was asked for.
+    pub(crate) fn near_obstacle(&self) -> Option<&'static str> {
+        self.near_obstacle
+    }
+
+    /// Notes what commands under way may be changing. Dropping it, which has to be done before their answers are handed over, has the near
+    /// cache forget it.
+    pub(super) fn owed<'c>(&self, commands: impl IntoIterator<Item = &'c Command>) -> Option<Owed> {
+        self.tracking()?.owed(commands)
+    }
+
+    fn may_be_stale(&self) -> bool {
+        self.tracking().is_some_and(|tracking| tracking.near().may_be_stale())
+    }
+
+    fn tracking(&self) -> Option<&Tracking> {
+        match &self.backend {
+            Backend::Server(topology) => topology.tracking(),
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
+        }
+    }
+
     /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.
     pub(crate) fn refuses(&self) -> bool {
         match &self.backend {
@@ -180,7 +229,11 @@ impl Road {
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
-                let permit = topology.admit().await?;
+                let permit = match topology.admit().await {
+                    Ok(permit) => permit,
+                    Err(refused) if self.may_be_stale() => return self.stale(&build()?, refused).and_then(read),
+                    Err(refused) => return Err(refused),
+                };
                 let command = build()?;
                 let context = Context::of(&command);
                 send(topology, &permit, command)
@@ -189,6 +242,13 @@ impl Road {
                     .map_err(|error| context.explain(error))
             }
         }
+    }
+
+    /// Answers a read by what the near cache had before the outage, or by that error.
+    fn stale(&self, command: &Command, refused: Error) -> Result<Reply> {
+        self.tracking()
+            .and_then(|tracking| tracking.stale(command))
+            .ok_or(refused)
     }
 
     /// The names are OpenTelemetry's for a Redis client. Values are never recorded, keys only as a short hash.
@@ -225,8 +285,44 @@ async fn send(topology: &Topology, permit: &Permit, command: Command) -> Result<
         is_aside: Generation::is_large(&command),
         is_hurried: permit.is_hurried(),
     };
-    let answer = permit.send(command).await;
-    settle(topology, permit, answer, attempt)
+    let Some(tracking) = topology.tracking() else {
+        let answer = permit.send(command).await;
+        return settle(topology, permit, answer, attempt);
+    };
+    // In a box, so that calls without a near cache do not carry the room for it.
+    Box::pin(send_tracked(topology, tracking, permit, command, attempt)).await
+}
+
+async fn send_tracked(
+    topology: &Topology,
+    tracking: &Tracking,
+    permit: &Permit,
+    command: Command,
+    attempt: Attempt,
+) -> Result<Reply> {
+    // Cloned only where it may be needed: a grace is configured, and the outage has begun meanwhile.
+    let read = tracking.is_forgiving().then(|| command.clone());
+    let answer = tracking.send(permit, command).await;
+    let settled = settle(topology, permit, answer, attempt);
+    match (settled, read) {
+        (Err(error), Some(read)) if error.is_unavailable() => tracking.stale(&read).ok_or(error),
+        (settled, _) => settled,
+    }
+}
+
+/// A command that is built when it is needed.
+enum Building<F> {
+    Later(F),
+    Done(Command),
+}
+
+impl<F: FnOnce(&Prefix) -> Result<Command>> Building<F> {
+    fn finish(self, prefix: &Prefix) -> Result<Command> {
+        match self {
+            Self::Later(build) => build(prefix),
+            Self::Done(command) => Ok(command),
+        }
+    }
 }
 
 /// Counts what came of a call, and says it in this crate's words.
