@@ -9,7 +9,7 @@ use super::{
     flushes::Flushes,
     lease::Lease,
     shelf::{Entry, Shelf},
-    stamps::Stamps,
+    stamps::{Others, Stamps},
     tally::Tally,
 };
 use crate::{
@@ -90,20 +90,41 @@ impl Near {
     /// Stores what was read, unless it was overtaken. `pttl` is what the server's `PTTL` says; nothing is stored of what it leaves open.
     pub(crate) fn store(&self, ticket: Ticket, key: &[u8], value: Option<Bytes>, pttl: i64) {
         let left = match (&value, pttl) {
-            (None, _) | (Some(_), -1) => self.settings.ttl,
-            (Some(_), ..=0) => return,
-            (Some(_), left) => Duration::from_millis(left.unsigned_abs()).min(self.settings.ttl),
+            (None, -2) | (Some(_), -1) => Some(self.settings.ttl),
+            // There is a key, but no string; or the key ended, or began, while it was asked for.
+            (None, _) | (Some(_), ..=0) => None,
+            (Some(_), left) => Some(Duration::from_millis(left.unsigned_abs()).min(self.settings.ttl)),
         };
         let entry = Entry {
             value,
             // From before it was asked for: so it never outlives the server's own.
-            expires: ticket.taken.after(left),
+            expires: left.map_or(Moment(0), |left| ticket.taken.after(left)),
+            read: self.now(),
         };
-        let mut fits = false;
-        self.stamps.store(ticket, || fits = self.shelf.insert(key, &entry));
-        if fits {
-            self.stored.add(1);
+        self.stamps.decide(ticket, |is_good| {
+            let (is_stored, others) = self.replace(key, &entry, ticket.taken, is_good && left.is_some());
+            if is_stored {
+                self.stored.add(1);
+            }
+            others
+        });
+    }
+
+    /// Puts an entry in the place of what is there, if it is certain that it is no older.
+    ///
+    /// Two that ask at the same time may be answered differently, with a change in between that was not told of yet. Whoever has seen the newer value
+    /// must not find the older one here: so neither stays.
+    fn replace(&self, key: &[u8], entry: &Entry, asked: Moment, may_be_stored: bool) -> (bool, Others) {
+        let present = self.shelf.get(key);
+        let is_same = present.as_ref().is_some_and(|present| present.value == entry.value);
+        let is_doubtful = present.is_some_and(|present| !is_same && present.read >= asked);
+        if may_be_stored && !is_doubtful && self.shelf.insert(key, entry) {
+            return (true, Others::Good);
         }
+        if !is_same {
+            self.shelf.remove(key);
+        }
+        (false, if is_doubtful { Others::Void } else { Others::Good })
     }
 
     /// Says whether entries may be served without being proven, because of an outage.
@@ -338,6 +359,25 @@ mod tests {
         assert_eq!(near.stale(b"k"), None);
         near.end_outage();
         assert!(near.shelf.is_empty());
+    }
+
+    #[test]
+    fn of_two_different_answers_to_questions_at_one_time_neither_is_kept() {
+        let near = near(1 << 20, Duration::ZERO);
+        for (first, second) in [("4", "5"), ("5", "4")] {
+            let (one, other, late) = (near.ticket(b"k"), near.ticket(b"k"), near.ticket(b"k"));
+            near.store(one.unwrap(), b"k", Some(first.into()), -1);
+            near.store(other.unwrap(), b"k", Some(second.into()), -1);
+            assert_eq!(get(&near, b"k"), None);
+            near.store(late.unwrap(), b"k", Some("4".into()), -1);
+            assert_eq!(get(&near, b"k"), None, "nor is a third");
+        }
+        let (one, other) = (near.ticket(b"k"), near.ticket(b"k"));
+        near.store(one.unwrap(), b"k", Some("6".into()), -1);
+        near.store(other.unwrap(), b"k", Some("6".into()), -1);
+        assert!(get(&near, b"k").is_some());
+        put(&near, b"k", "7");
+        assert_eq!(get(&near, b"k"), Some(Some("7".into())), "asked for later");
     }
 
     /// One thread counts up as a server would: first the value, then the message. Others read as callers would.

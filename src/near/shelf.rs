@@ -23,6 +23,8 @@ pub(super) struct Entry {
     /// Nothing, if there was no such key.
     pub(super) value: Option<Bytes>,
     pub(super) expires: Moment,
+    /// When the answer was here.
+    pub(super) read: Moment,
 }
 
 /// Weighs an entry by the bytes that it takes.
@@ -82,7 +84,7 @@ impl Shelf {
         }
         let entry = Entry {
             value: entry.value.as_deref().map(Bytes::copy_from_slice),
-            expires: entry.expires,
+            ..*entry
         };
         self.cache.insert(key.into(), entry);
         true

@@ -22,6 +22,13 @@ pub(super) struct Stamps {
     hasher: RandomState,
 }
 
+/// What a decision makes of other tickets for the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    Good,
+    Void,
+}
+
 /// On a cache line of its own: the locks of different keys do not disturb each other.
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -52,15 +59,14 @@ impl Stamps {
         }
     }
 
-    /// Stores, unless the ticket is void; says whether it did.
-    pub(super) fn store(&self, ticket: Ticket, store: impl FnOnce()) -> bool {
-        let stamp = self.lock(ticket.stripe);
-        let is_current = *stamp == ticket.stamp && self.epoch.load(Ordering::SeqCst) == ticket.epoch;
-        if is_current {
-            store();
+    /// Decides on what was read with a ticket, while nobody else decides on that key. `decide` is told whether the ticket is still good, and says
+    /// whether the others that were taken for the key still are.
+    pub(super) fn decide(&self, ticket: Ticket, decide: impl FnOnce(bool) -> Others) {
+        let mut stamp = self.lock(ticket.stripe);
+        let is_good = *stamp == ticket.stamp && self.epoch.load(Ordering::SeqCst) == ticket.epoch;
+        if decide(is_good) == Others::Void {
+            *stamp += 1;
         }
-        drop(stamp);
-        is_current
     }
 
     /// Removes what is at a key, and makes the tickets void that were taken for it.
@@ -93,7 +99,12 @@ mod tests {
     use super::*;
 
     fn stores(stamps: &Stamps, ticket: Ticket) -> bool {
-        stamps.store(ticket, || {})
+        let mut is_good = false;
+        stamps.decide(ticket, |good| {
+            is_good = good;
+            Others::Good
+        });
+        is_good
     }
 
     #[test]

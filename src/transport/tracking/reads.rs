@@ -72,14 +72,17 @@ impl Tracking {
 
     async fn get(&self, permit: &Permit, key: Bytes) -> Result<Reply, Failure> {
         let Some(ticket) = self.near.ticket(&key) else {
-            return permit.send(Command::Get { key }).await;
+            let answer = permit.send(Command::Get { key: key.clone() }).await;
+            // It may be newer than what is here, and would be served again.
+            self.near.forget(&key);
+            return answer;
         };
         let mut found = self.fetch(permit, vec![key.clone()], true).await?;
         let (value, ttl) = found.pop().unwrap_or((Reply::Nil, Reply::Nil));
         match value {
             Reply::Error(error) => Err(Failure::Replied(error)),
             value => {
-                self.near_store(ticket, &key, &value, &ttl);
+                self.store(ticket, &key, &value, &ttl);
                 Ok(value)
             }
         }
@@ -87,7 +90,9 @@ impl Tracking {
 
     async fn get_many(&self, permit: &Permit, keys: Vec<Bytes>) -> Result<Reply, Failure> {
         let Some(now) = self.near.live() else {
-            return permit.send(Command::GetMany { keys }).await;
+            let answer = permit.send(Command::GetMany { keys: keys.clone() }).await;
+            keys.iter().for_each(|key| self.near.forget(key));
+            return answer;
         };
         let mut replies: Vec<Option<Reply>> = keys.iter().map(|key| self.near.get(now, key).map(reply_of)).collect();
         let mut missing = Vec::new();
@@ -101,8 +106,9 @@ impl Tracking {
             let keys = missing.iter().map(|(_, key, _)| key.clone()).collect();
             let found = self.fetch(permit, keys, false).await?;
             for ((place, key, ticket), (value, ttl)) in missing.into_iter().zip(found) {
-                if let Some(ticket) = ticket {
-                    self.near_store(ticket, &key, &value, &ttl);
+                match ticket {
+                    Some(ticket) => self.store(ticket, &key, &value, &ttl),
+                    None => self.near.forget(&key),
                 }
                 // As `MGET` does it: what is no string is nothing.
                 let is_error = matches!(value, Reply::Error(_));
@@ -158,7 +164,7 @@ impl Tracking {
         Ok(values.into_iter().zip(ttls).collect())
     }
 
-    fn near_store(&self, ticket: Ticket, key: &[u8], value: &Reply, ttl: &Reply) {
+    fn store(&self, ticket: Ticket, key: &[u8], value: &Reply, ttl: &Reply) {
         let Reply::Integer(pttl) = *ttl else { return };
         match value {
             Reply::Bytes(value) => self.near.store(ticket, key, Some(value.clone()), pttl),

@@ -140,10 +140,11 @@ async fn an_entry_never_outlives_the_key_at_the_server() {
     serves(&redis).await;
     for _ in 0..20 {
         server.command(&["SET", "k", "v", "PX", "60"]);
-        let began = std::time::Instant::now();
-        while redis.get("k").await.is_some() {
-            assert!(began.elapsed() < Duration::from_secs(2));
+        if redis.get("k").await.is_none() {
+            // What was remembered of before: it was not told of the new one yet.
+            continue;
         }
+        eventually("it expires", || async { redis.get("k").await.is_none() }).await;
         assert_eq!(server.command(&["EXISTS", "k"]), ":0", "the server has none either");
     }
 }
