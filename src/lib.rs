@@ -106,6 +106,8 @@
 //! None is on by default.
 //!
 //! - `msgpack`: typed values as MessagePack.
+//! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
+//!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
 //! - `testing`: for dev-dependencies, `FaultyCache` and the contract of every `CacheStore`.
 //!
 //! # Configuration

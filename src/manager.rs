@@ -237,6 +237,7 @@ impl RedisManager {
     ///
     /// What is sent through it bypasses the key prefix, the deadline's gate, the breaker and the guard: reply arrays whose first
     /// element a user can choose may desynchronise the connection (the heartbeat notices within a second and replaces it).
+    /// The near cache learns of what is written through it only from the server's message, shortly after.
     /// Do not keep it: it ends with its connection.
     ///
     /// # Examples

@@ -16,6 +16,8 @@ mod cache;
 #[cfg(feature = "near-cache")]
 mod flushes;
 #[cfg(feature = "near-cache")]
+mod held;
+#[cfg(feature = "near-cache")]
 mod lease;
 mod owed;
 #[cfg(feature = "near-cache")]
@@ -28,10 +30,10 @@ mod tally;
 use std::sync::Arc;
 
 #[cfg(not(feature = "near-cache"))]
-pub(crate) use self::absent::Near;
-#[cfg(feature = "near-cache")]
-pub(crate) use self::cache::Near;
+pub(crate) use self::absent::{Held, Near};
 pub(crate) use self::owed::Owed;
+#[cfg(feature = "near-cache")]
+pub(crate) use self::{cache::Near, held::Held};
 
 /// A time, in nanoseconds since the near cache was made. It fits into an atomic word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +73,7 @@ pub(crate) enum Reason {
 
 /// Whether the near cache serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "near-cache"), expect(dead_code, reason = "there is none then"))]
 pub(crate) enum Condition {
     /// The first read will have it begin.
     Idle,

@@ -2,12 +2,26 @@
 
 use bytes::Bytes;
 
-use super::{Condition, Moment, Reason, Ticket};
+use super::{Condition, Moment, Ticket};
 use crate::{config::NearSettings, metrics::Metrics};
 
 /// Nothing: the feature `near-cache` is off.
 #[derive(Debug)]
 pub(crate) enum Near {}
+
+/// Nothing is held.
+#[derive(Debug)]
+pub(crate) enum Held {}
+
+impl Held {
+    pub(crate) fn as_slice(&self) -> Option<&[u8]> {
+        match *self {}
+    }
+
+    pub(crate) fn into_bytes(self) -> Option<Bytes> {
+        match self {}
+    }
+}
 
 impl Near {
     pub(crate) fn new(_: NearSettings) -> Option<Self> {
@@ -18,11 +32,11 @@ impl Near {
         match *self {}
     }
 
-    pub(crate) fn get(&self, _: Moment, _: &[u8]) -> Option<Option<Bytes>> {
+    pub(crate) fn get(&self, _: Moment, _: &[u8]) -> Option<Held> {
         match *self {}
     }
 
-    pub(crate) fn get_all(&self, _: Moment, _: &[Bytes]) -> Option<Vec<Option<Bytes>>> {
+    pub(crate) fn get_all(&self, _: Moment, _: &[Bytes]) -> Option<Vec<Held>> {
         match *self {}
     }
 
@@ -38,7 +52,11 @@ impl Near {
         match *self {}
     }
 
-    pub(crate) fn stale(&self, _: &[u8]) -> Option<Option<Bytes>> {
+    pub(crate) fn stale(&self, _: &[u8]) -> Option<Held> {
+        match *self {}
+    }
+
+    pub(crate) fn explain(&self, _: &str) {
         match *self {}
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Condition, Moment, Reason, Ticket,
     flushes::Flushes,
+    held::Held,
     lease::Lease,
     shelf::{Entry, Shelf},
     stamps::{Others, Stamps},
@@ -17,7 +18,7 @@ use crate::{
     metrics::{Counter, Metrics},
 };
 
-/// What was read lately from one server. `None` as a value means that there was no such key.
+/// What was read lately from one server.
 #[derive(Debug)]
 pub(crate) struct Near {
     shelf: Shelf,
@@ -59,7 +60,7 @@ impl Near {
     }
 
     /// Returns what is at a key, if that is known. The moment comes from [`live`](Self::live).
-    pub(crate) fn get(&self, now: Moment, key: &[u8]) -> Option<Option<Bytes>> {
+    pub(crate) fn get(&self, now: Moment, key: &[u8]) -> Option<Held> {
         let value = self.peek(now, key);
         if value.is_some() {
             self.hits.add(1);
@@ -70,13 +71,13 @@ impl Near {
     }
 
     /// Returns what is at all those keys, if all are known.
-    pub(crate) fn get_all(&self, now: Moment, keys: &[Bytes]) -> Option<Vec<Option<Bytes>>> {
+    pub(crate) fn get_all(&self, now: Moment, keys: &[Bytes]) -> Option<Vec<Held>> {
         let values: Vec<_> = keys.iter().map(|key| self.peek(now, key)).collect::<Option<_>>()?;
         self.hits.add(values.len() as u64);
         Some(values)
     }
 
-    fn peek(&self, now: Moment, key: &[u8]) -> Option<Option<Bytes>> {
+    fn peek(&self, now: Moment, key: &[u8]) -> Option<Held> {
         let entry = self.shelf.get(key).filter(|entry| now < entry.expires)?;
         Some(entry.value)
     }
@@ -95,36 +96,31 @@ impl Near {
             (None, _) | (Some(_), ..=0) => None,
             (Some(_), left) => Some(Duration::from_millis(left.unsigned_abs()).min(self.settings.ttl)),
         };
-        let entry = Entry {
-            value,
-            // From before it was asked for: so it never outlives the server's own.
-            expires: left.map_or(Moment(0), |left| ticket.taken.after(left)),
-            read: self.now(),
-        };
+        // From before it was asked for: so it never outlives the server's own.
+        let expires = left.map(|left| ticket.taken.after(left));
         self.stamps.decide(ticket, |is_good| {
-            let (is_stored, others) = self.replace(key, &entry, ticket.taken, is_good && left.is_some());
-            if is_stored {
-                self.stored.add(1);
-            }
-            others
+            let expires = expires.filter(|_| is_good);
+            self.replace(key, value.as_ref(), ticket.taken, expires)
         });
     }
 
-    /// Puts an entry in the place of what is there, if it is certain that it is no older.
+    /// Puts a value in the place of what is there, if it may be stored at all and is certainly no older.
     ///
     /// Two that ask at the same time may be answered differently, with a change in between that was not told of yet. Whoever has seen the newer value
     /// must not find the older one here: so neither stays.
-    fn replace(&self, key: &[u8], entry: &Entry, asked: Moment, may_be_stored: bool) -> (bool, Others) {
+    fn replace(&self, key: &[u8], value: Option<&Bytes>, asked: Moment, expires: Option<Moment>) -> Others {
         let present = self.shelf.get(key);
-        let is_same = present.as_ref().is_some_and(|present| present.value == entry.value);
+        let is_that = |present: &Entry| present.value.as_slice() == value.map(|value| &value[..]);
+        let is_same = present.as_ref().is_some_and(is_that);
         let is_doubtful = present.is_some_and(|present| !is_same && present.read >= asked);
-        if may_be_stored && !is_doubtful && self.shelf.insert(key, entry) {
-            return (true, Others::Good);
-        }
-        if !is_same {
+        if let Some(expires) = expires.filter(|_| !is_doubtful)
+            && self.shelf.insert(key, value, expires, self.now())
+        {
+            self.stored.add(1);
+        } else if !is_same {
             self.shelf.remove(key);
         }
-        (false, if is_doubtful { Others::Void } else { Others::Good })
+        if is_doubtful { Others::Void } else { Others::Good }
     }
 
     /// Says whether entries may be served without being proven, because of an outage.
@@ -133,7 +129,7 @@ impl Near {
     }
 
     /// Returns what was at a key when the outage began, within the grace for that.
-    pub(crate) fn stale(&self, key: &[u8]) -> Option<Option<Bytes>> {
+    pub(crate) fn stale(&self, key: &[u8]) -> Option<Held> {
         let now = self.now();
         if !self.lease.is_stale_permitted(now) {
             return None;
@@ -275,21 +271,37 @@ mod tests {
         near.store(near.ticket(key).unwrap(), key, Some(value.into()), -1);
     }
 
-    fn get(near: &Near, key: &[u8]) -> Option<Option<Bytes>> {
-        near.get(near.live()?, key)
+    /// What is answered: a value, `(absent)`, or `(unknown)`.
+    fn text(held: Option<Held>) -> String {
+        let Some(held) = held else {
+            return "(unknown)".to_owned();
+        };
+        let bytes = held.into_bytes();
+        bytes.map_or_else(
+            || "(absent)".to_owned(),
+            |bytes| String::from_utf8(bytes.into()).unwrap(),
+        )
+    }
+
+    fn get(near: &Near, key: &[u8]) -> String {
+        text(near.live().and_then(|now| near.get(now, key)))
+    }
+
+    fn stale(near: &Near, key: &[u8]) -> String {
+        text(near.stale(key))
     }
 
     #[test]
     fn values_and_absent_keys_are_remembered_until_they_are_forgotten() {
         let near = near(1 << 20, Duration::ZERO);
-        assert_eq!(get(&near, b"k"), None);
+        assert_eq!(get(&near, b"k"), "(unknown)");
         put(&near, b"k", "v");
         near.store(near.ticket(b"none").unwrap(), b"none", None, -2);
-        assert_eq!(get(&near, b"k"), Some(Some("v".into())));
-        assert_eq!(get(&near, b"none"), Some(None));
+        assert_eq!(get(&near, b"k"), "v");
+        assert_eq!(get(&near, b"none"), "(absent)");
         near.forget(b"k");
         near.invalidate(b"none");
-        assert_eq!((get(&near, b"k"), get(&near, b"none")), (None, None));
+        assert_eq!(get(&near, b"k") + &get(&near, b"none"), "(unknown)(unknown)");
         let mut metrics = Metrics::default();
         near.count(&mut metrics);
         assert_eq!((metrics.near_hits, metrics.near_misses), (2, 3));
@@ -300,12 +312,12 @@ mod tests {
     fn an_entry_lives_no_longer_than_at_the_server_and_what_has_ended_there_is_not_stored() {
         let near = near(1 << 20, Duration::ZERO);
         near.store(near.ticket(b"k").unwrap(), b"k", Some("v".into()), 20);
-        assert!(get(&near, b"k").is_some());
+        assert_ne!(get(&near, b"k"), "(unknown)");
         std::thread::sleep(Duration::from_millis(25));
-        assert_eq!(get(&near, b"k"), None);
+        assert_eq!(get(&near, b"k"), "(unknown)");
         for gone in [0, -2] {
             near.store(near.ticket(b"l").unwrap(), b"l", Some("v".into()), gone);
-            assert_eq!(get(&near, b"l"), None);
+            assert_eq!(get(&near, b"l"), "(unknown)");
         }
     }
 
@@ -313,12 +325,12 @@ mod tests {
     fn what_was_overtaken_is_not_stored() {
         let near = near(1 << 20, Duration::ZERO);
         for overtake in [Near::forget as fn(&Near, &[u8]), |near, _| {
-            near.empty(Reason::ServerFlushed)
+            near.empty(Reason::ServerFlushed);
         }] {
             let ticket = near.ticket(b"k").unwrap();
             overtake(&near, b"k");
             near.store(ticket, b"k", Some("old".into()), -1);
-            assert_eq!(get(&near, b"k"), None);
+            assert_eq!(get(&near, b"k"), "(unknown)");
         }
     }
 
@@ -332,7 +344,7 @@ mod tests {
         }
         assert!(near.shelf.weight() > 2 << 20);
         near.store(near.ticket(b"k").unwrap(), b"k", Some(vec![0; 1 << 19].into()), -1);
-        assert_eq!(get(&near, b"k"), None);
+        assert_eq!(get(&near, b"k"), "(unknown)");
     }
 
     #[test]
@@ -341,9 +353,9 @@ mod tests {
         put(&near, b"k", "v");
         near.begin_outage();
         assert!(near.live().is_none() && near.ticket(b"k").is_none());
-        assert_eq!(near.stale(b"k"), None);
+        assert_eq!(stale(&near, b"k"), "(unknown)");
         near.end_outage();
-        assert_eq!(get(&near, b"k"), None);
+        assert_eq!(get(&near, b"k"), "(unknown)");
     }
 
     #[test]
@@ -352,11 +364,11 @@ mod tests {
         put(&near, b"k", "v");
         near.end_feed(1, "lost");
         assert!(near.live().is_none());
-        assert_eq!(near.stale(b"k"), None, "no outage");
+        assert_eq!(stale(&near, b"k"), "(unknown)", "no outage");
         near.begin_outage();
-        assert_eq!(near.stale(b"k"), Some(Some("v".into())));
+        assert_eq!(stale(&near, b"k"), "v");
         std::thread::sleep(Duration::from_millis(55));
-        assert_eq!(near.stale(b"k"), None);
+        assert_eq!(stale(&near, b"k"), "(unknown)");
         near.end_outage();
         assert!(near.shelf.is_empty());
     }
@@ -368,16 +380,16 @@ mod tests {
             let (one, other, late) = (near.ticket(b"k"), near.ticket(b"k"), near.ticket(b"k"));
             near.store(one.unwrap(), b"k", Some(first.into()), -1);
             near.store(other.unwrap(), b"k", Some(second.into()), -1);
-            assert_eq!(get(&near, b"k"), None);
+            assert_eq!(get(&near, b"k"), "(unknown)");
             near.store(late.unwrap(), b"k", Some("4".into()), -1);
-            assert_eq!(get(&near, b"k"), None, "nor is a third");
+            assert_eq!(get(&near, b"k"), "(unknown)", "nor is a third");
         }
         let (one, other) = (near.ticket(b"k"), near.ticket(b"k"));
         near.store(one.unwrap(), b"k", Some("6".into()), -1);
         near.store(other.unwrap(), b"k", Some("6".into()), -1);
-        assert!(get(&near, b"k").is_some());
+        assert_ne!(get(&near, b"k"), "(unknown)");
         put(&near, b"k", "7");
-        assert_eq!(get(&near, b"k"), Some(Some("7".into())), "asked for later");
+        assert_eq!(get(&near, b"k"), "7", "asked for later");
     }
 
     /// One thread counts up as a server would: first the value, then the message. Others read as callers would.
@@ -391,8 +403,8 @@ mod tests {
                 scope.spawn(move || {
                     while !ends.load(Ordering::SeqCst) {
                         let least = told.load(Ordering::SeqCst);
-                        let seen = match get(near, b"k") {
-                            Some(value) => u64::from_be_bytes(value.unwrap()[..].try_into().unwrap()),
+                        let seen = match near.live().and_then(|now| near.get(now, b"k")) {
+                            Some(held) => u64::from_be_bytes(held.as_slice().unwrap().try_into().unwrap()),
                             None => {
                                 let ticket = near.ticket(b"k").unwrap();
                                 let value = server.load(Ordering::SeqCst);

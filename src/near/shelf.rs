@@ -1,6 +1,6 @@
 //! The entries, within a bound of bytes.
 
-use std::{fmt, thread};
+use std::{borrow::Borrow, fmt, hash::Hash, hash::Hasher, thread};
 
 use bytes::Bytes;
 use quick_cache::{
@@ -8,11 +8,14 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use super::{LARGE, Moment};
+use super::{
+    LARGE, Moment,
+    held::{Block, Held},
+};
 
 /// What is at a key, as far as it is known; what was read seldom or long ago gives way to what is new.
 pub(super) struct Shelf {
-    cache: Cache<Box<[u8]>, Entry, Bytewise>,
+    cache: Cache<Name, Entry, Bytewise>,
     /// The heaviest entry that is stored.
     max_weight: usize,
 }
@@ -20,12 +23,15 @@ pub(super) struct Shelf {
 /// What was at a key when it was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// Nothing, if there was no such key.
-    pub(super) value: Option<Bytes>,
+    pub(super) value: Held,
     pub(super) expires: Moment,
     /// When the answer was here.
     pub(super) read: Moment,
 }
+
+/// A key, with which its block begins.
+#[derive(Debug)]
+struct Name(Block);
 
 /// Weighs an entry by the bytes that it takes.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +47,9 @@ const TYPICAL: usize = 512;
 /// Parts with a lock of their own each are at least so large.
 const MIN_PART: usize = 512 * 1024;
 
-impl Weighter<Box<[u8]>, Entry> for Bytewise {
-    fn weight(&self, key: &Box<[u8]>, entry: &Entry) -> u64 {
-        weight(key, entry) as u64
+impl Weighter<Name, Entry> for Bytewise {
+    fn weight(&self, name: &Name, entry: &Entry) -> u64 {
+        weight(name.0.key(), entry.value.len()) as u64
     }
 }
 
@@ -52,19 +58,19 @@ impl Shelf {
         let processors = thread::available_parallelism().map_or(4, usize::from);
         let parts = (4 * processors).min(bytes / MIN_PART).max(1);
         let items = bytes / TYPICAL;
-        let weigh_all = |parts: usize| {
-            let options = OptionsBuilder::new()
-                .estimated_items_capacity(items)
-                .weight_capacity(bytes as u64)
-                .shards(parts)
-                .build();
-            options.map(|options| {
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items)
+            .weight_capacity(bytes as u64)
+            .shards(parts)
+            .build();
+        let cache = match options {
+            Ok(options) => {
                 let hasher = DefaultHashBuilder::default();
                 Cache::with_options(options, Bytewise, hasher, DefaultLifecycle::default())
-            })
+            }
+            // There is an error only where an option is missing.
+            Err(_) => Cache::with_weighter(items, bytes as u64, Bytewise),
         };
-        // All options are given, so that there is no error.
-        let cache = weigh_all(parts).unwrap_or_else(|_| Cache::with_weighter(items, bytes as u64, Bytewise));
         let of_part = usize::try_from(cache.shard_capacity()).unwrap_or(usize::MAX);
         Self {
             cache,
@@ -77,16 +83,14 @@ impl Shelf {
     }
 
     /// Stores a copy: what was read may be a small part of a large buffer. What is too large is not stored.
-    pub(super) fn insert(&self, key: &[u8], entry: &Entry) -> bool {
-        let is_large = entry.value.as_ref().is_some_and(|value| value.len() >= LARGE);
-        if is_large || weight(key, entry) > self.max_weight {
+    pub(super) fn insert(&self, key: &[u8], value: Option<&Bytes>, expires: Moment, read: Moment) -> bool {
+        let len = value.map_or(0, Bytes::len);
+        if len >= LARGE || weight(key, len) > self.max_weight {
             return false;
         }
-        let entry = Entry {
-            value: entry.value.as_deref().map(Bytes::copy_from_slice),
-            ..*entry
-        };
-        self.cache.insert(key.into(), entry);
+        let (block, value) = Held::together(key, value);
+        let entry = Entry { value, expires, read };
+        self.cache.insert(Name(block), entry);
         true
     }
 
@@ -108,8 +112,29 @@ impl Shelf {
     }
 }
 
-fn weight(key: &[u8], entry: &Entry) -> usize {
-    OVERHEAD + key.len() + entry.value.as_ref().map_or(0, Bytes::len)
+fn weight(key: &[u8], value: usize) -> usize {
+    OVERHEAD + key.len() + value
+}
+
+/// As the bytes of the key: so an entry is found by a key that was not copied for that.
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for Name {}
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        self.0.key()
+    }
 }
 
 impl fmt::Debug for Shelf {

@@ -18,7 +18,7 @@ use crate::{
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
     key::{self, Key, Prefix},
-    near::Owed,
+    near::{Held, Owed},
     reply::Reply,
 };
 
@@ -109,21 +109,39 @@ impl Road {
         build: impl FnOnce(&Prefix) -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
-        if let Backend::Disabled(_) = &self.backend {
-            return Err(disabled());
-        }
         let mut building = Building::Later(build);
         if let Some(tracking) = self.tracking()
             && let Some(now) = tracking.near().live()
         {
             let command = building.finish(&self.prefix)?;
             if let Some(known) = tracking.known(now, &command) {
-                let context = Context::of(&command);
-                return read(known).map_err(|error| context.explain(error));
+                return read(known).map_err(|error| Context::of(&command).explain(error));
             }
             building = Building::Done(command);
         }
-        let build = |prefix: &Prefix| building.finish(prefix);
+        self.call_far(|prefix| building.finish(prefix), read).await
+    }
+
+    /// Returns what the near cache knows of a key. Not counted as a call.
+    pub(crate) fn near(&self, key: &Key) -> Option<Held> {
+        let near = self.tracking()?.near();
+        let now = near.live()?;
+        if self.prefix.is_empty() {
+            near.get(now, key.as_bytes())
+        } else {
+            near.get(now, &self.prefix.key(key.clone()).ok()?)
+        }
+    }
+
+    /// As [`call`](Self::call), past the near cache.
+    pub(crate) async fn call_far<T>(
+        &self,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        if let Backend::Disabled(_) = &self.backend {
+            return Err(disabled());
+        }
         if !tracing::enabled!(Level::DEBUG) {
             return self.ask(|| build(&self.prefix), read).await;
         }

@@ -104,7 +104,6 @@ impl Tracking {
         self.again.notify_waiters();
     }
 
-    #[cfg(feature = "near-cache")]
     fn new_feed(&self) -> Option<Feed> {
         let off = |reason: &str| {
             self.near.explain(reason);
@@ -119,20 +118,24 @@ impl Tracking {
         let Some(house) = house::runtime() else {
             return off("the system gives no thread for it");
         };
-        let following = feed::supervise(
-            Arc::clone(&self.near),
-            Arc::clone(&self.settings),
-            self.endpoint.clone(),
-            Arc::clone(&self.again),
-        );
         Some(Feed {
-            supervisor: house.spawn(following).abort_handle(),
+            supervisor: house.spawn(self.following()).abort_handle(),
             _budget: budget,
         })
     }
 
+    #[cfg(feature = "near-cache")]
+    fn following(&self) -> impl Future<Output = ()> + Send + use<> {
+        feed::supervise(
+            Arc::clone(&self.near),
+            Arc::clone(&self.settings),
+            self.endpoint.clone(),
+            Arc::clone(&self.again),
+        )
+    }
+
     #[cfg(not(feature = "near-cache"))]
-    fn new_feed(&self) -> Option<Feed> {
+    fn following(&self) -> std::future::Ready<()> {
         match *self.near {}
     }
 

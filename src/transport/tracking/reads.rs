@@ -13,7 +13,7 @@ use super::{
 use crate::{
     command::{Call, Command},
     error::{Error, ErrorKind},
-    near::{Moment, Ticket},
+    near::{Held, Moment, Ticket},
     reply::Reply,
 };
 
@@ -174,8 +174,8 @@ impl Tracking {
     }
 }
 
-fn reply_of(value: Option<Bytes>) -> Reply {
-    value.map_or(Reply::Nil, Reply::Bytes)
+fn reply_of(held: Held) -> Reply {
+    held.into_bytes().map_or(Reply::Nil, Reply::Bytes)
 }
 
 /// Reads the answer to [`Command::GetWithTtl`].

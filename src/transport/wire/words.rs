@@ -79,16 +79,14 @@ impl Words {
             words,
             finish: Finish::Nothing,
         };
+        let without_first = |words| Self {
+            finish: Finish::DropFirst,
+            ..plain(words)
+        };
         match command {
             Command::Get { key } | Command::Exists { key } => plain(vec![key]),
-            Command::GetMany { keys } => Self {
-                finish: Finish::DropFirst,
-                ..plain(guard::with_absent(keys, 0))
-            },
-            Command::GetWithTtl { keys } => Self {
-                finish: Finish::DropFirst,
-                ..plain(of_script(GET_WITH_TTL, keys, []))
-            },
+            Command::GetMany { keys } => without_first(guard::with_absent(keys, 0)),
+            Command::GetWithTtl { keys } => without_first(of_script(GET_WITH_TTL, keys, [])),
             Command::Set(set) => plain(of_set(set)),
             Command::SetMany { pairs, ttl: None } => plain(flat(pairs).collect()),
             Command::SetMany { pairs, ttl: Some(ttl) } => {

@@ -17,6 +17,9 @@ use crate::support::{Proxy, RedisServer, eventually};
 /// From then on after a change nobody may see what was before it, whatever was lost.
 const BOUND: Duration = Duration::from_secs(1);
 
+/// The deadline of calls where the machine is kept busy.
+const PATIENT: Duration = Duration::from_secs(20);
+
 #[tokio::test]
 async fn a_foreign_change_is_seen() {
     let server = RedisServer::start();
@@ -56,7 +59,7 @@ async fn a_change_of_the_time_to_live_is_seen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_reads_what_it_has_written() {
     let server = RedisServer::start();
-    let redis = manager(&server);
+    let redis = manager_with(&server, |config| config.socket_timeout = PATIENT);
     serves(&redis).await;
     let mut tasks = JoinSet::new();
     for task in 0..16 {
@@ -160,7 +163,7 @@ impl Watchers {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_was_overtaken_is_never_kept() {
     let server = Arc::new(RedisServer::start());
-    let redis = manager(&server);
+    let redis = manager_with(&server, |config| config.socket_timeout = PATIENT);
     server.command(&["SET", "n", "0"]);
     serves(&redis).await;
     let watchers = Watchers::watch(&redis, "n");
@@ -283,7 +286,10 @@ async fn flushing_a_database_empties_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_changes_is_taken_in_whole() {
     let server = RedisServer::start();
-    let redis = manager_with(&server, |config| config.near_cache_mb = 64);
+    let redis = manager_with(&server, |config| {
+        config.near_cache_mb = 64;
+        config.socket_timeout = PATIENT;
+    });
     let keys: Vec<_> = (0..100_000).map(|n| format!("k{n}")).collect();
     let write = |value: &str| {
         let words: Vec<_> = ["MSET"]
@@ -293,11 +299,14 @@ async fn a_burst_of_changes_is_taken_in_whole() {
         assert_eq!(server.command(&words), "+OK");
     };
     write("old");
-    serves(&redis).await;
-    for chunk in keys.chunks(1_000) {
-        redis.get_many(chunk).await;
-    }
-    assert!(redis.metrics().near_stored > 90_000);
+    eventually("most keys are near", || async {
+        serves(&redis).await;
+        for chunk in keys.chunks(1_000) {
+            redis.get_many(chunk).await;
+        }
+        redis.metrics().near_stored > 90_000
+    })
+    .await;
     write("new");
     sleep(BOUND).await;
     for chunk in keys.chunks(1_000) {
@@ -309,7 +318,10 @@ async fn a_burst_of_changes_is_taken_in_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_single_changes_at_once_are_taken_in_whole() {
     let server = Arc::new(RedisServer::start());
-    let redis = manager_with(&server, |config| config.near_cache_mb = 64);
+    let redis = manager_with(&server, |config| {
+        config.near_cache_mb = 64;
+        config.socket_timeout = PATIENT;
+    });
     let keys: Vec<_> = (0..20_000).map(|n| format!("k{n}")).collect();
     serves(&redis).await;
     for round in ["1", "2", "3"] {
