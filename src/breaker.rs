@@ -95,7 +95,7 @@ impl Default for Policy {
 
 impl Backoff {
     /// Returns the pause after so many openings; `chance` is in `0.0..1.0`.
-    fn pause(self, openings: u32, chance: f64) -> Duration {
+    pub(crate) fn pause(self, openings: u32, chance: f64) -> Duration {
         let doubled = self
             .first
             .saturating_mul(1_u32.checked_shl(openings).unwrap_or(u32::MAX));

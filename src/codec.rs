@@ -5,7 +5,7 @@ mod json;
 #[cfg(feature = "msgpack")]
 mod message_pack;
 
-use std::any::type_name;
+use std::{any::type_name, str::Utf8Error};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -81,10 +81,17 @@ impl Format {
 
 /// Reads text. Never replaces what is not UTF-8.
 pub(crate) fn text(bytes: Bytes) -> Result<String> {
-    String::from_utf8(bytes.into()).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        Error::new(ErrorKind::Decode, format!("not UTF-8 text from byte {valid}"))
-    })
+    String::from_utf8(bytes.into()).map_err(|error| not_text(error.utf8_error()))
+}
+
+/// Reads text from bytes that others hold too.
+pub(crate) fn text_of(bytes: &[u8]) -> Result<String> {
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(not_text)
+}
+
+fn not_text(error: Utf8Error) -> Error {
+    let valid = error.valid_up_to();
+    Error::new(ErrorKind::Decode, format!("not UTF-8 text from byte {valid}"))
 }
 
 /// Says that a value has no form in a format. The reason may quote the value, so it is left out.

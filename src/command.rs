@@ -1,5 +1,7 @@
 //! What can be asked, whoever answers: a server or the embedded store.
 
+mod effect;
+
 use bytes::Bytes;
 
 use crate::ttl::Ttl;
@@ -11,6 +13,11 @@ pub(crate) enum Command {
         key: Bytes,
     },
     GetMany {
+        keys: Vec<Bytes>,
+    },
+    /// Values with how long they will live, for the near cache. The answer is one list: value, milliseconds as `PTTL` tells them, value,
+    /// milliseconds, and so on; an error stands in the place of its value. Only servers are asked so.
+    GetWithTtl {
         keys: Vec<Bytes>,
     },
     Set(Set),
@@ -129,6 +136,7 @@ impl Command {
         match self {
             Self::Get { .. } => "GET",
             Self::GetMany { .. } => "MGET",
+            Self::GetWithTtl { .. } => "EVAL",
             Self::Set(_) => "SET",
             Self::SetMany { ttl: None, .. } => "MSET",
             Self::SetMany { ttl: Some(_), .. } => "EVAL",
@@ -155,7 +163,7 @@ impl Command {
             | Self::HashSet { key, .. }
             | Self::HashReplace { key, .. }
             | Self::HashGet { key, .. } => Some(key),
-            Self::GetMany { keys } | Self::Delete { keys } => keys.first(),
+            Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => keys.first(),
             Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| key),
             Self::Call(call) => call.keys().next(),
         }

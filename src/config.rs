@@ -10,7 +10,7 @@ mod target;
 use std::{path::PathBuf, time::Duration};
 
 pub use secret::Secret;
-pub(crate) use settings::Settings;
+pub(crate) use settings::{NearPlan, NearSettings, Settings};
 pub(crate) use target::{Endpoint, Target};
 
 /// How to reach Redis and how to behave when it cannot be reached.
@@ -75,8 +75,13 @@ pub struct Config {
     pub key_prefix: String,
     /// `REDIS_BATCHING`: which concurrent commands may share a round trip.
     pub batching: Batching,
-    /// `REDIS_NEAR_CACHE_MB`: memory for the near cache in this process; 0, the default, means none.
+    /// `REDIS_NEAR_CACHE_MB`: memory for the near cache in this process; 0, the default, means none. It needs the feature `near-cache`.
     pub near_cache_mb: u32,
+    /// `REDIS_NEAR_CACHE_TTL`: how long the near cache keeps what it has read, at most; 60 s by default.
+    pub near_cache_ttl: Duration,
+    /// `REDIS_SERVE_STALE_IN_OUTAGE`: for how long after the beginning of an outage reads are answered by what the near cache still has; 0, the
+    /// default, means never.
+    pub serve_stale_in_outage: Duration,
 }
 
 /// Which concurrent commands may share a round trip (`REDIS_BATCHING`). Read and checked, but without effect yet.
@@ -140,6 +145,8 @@ impl Default for Config {
             key_prefix: String::new(),
             batching: Batching::default(),
             near_cache_mb: 0,
+            near_cache_ttl: Duration::from_secs(60),
+            serve_stale_in_outage: Duration::ZERO,
         }
     }
 }

@@ -89,6 +89,10 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
     match command {
         Command::Get { key } => strings::get(store, &key, now),
         Command::GetMany { keys } => Ok(strings::get_many(store, &keys, now)),
+        Command::GetWithTtl { .. } => Err(Error::new(
+            ErrorKind::Unsupported,
+            "only servers have a near cache before them",
+        )),
         Command::Set(set) => strings::set(store, set, now),
         Command::SetMany { pairs, ttl } => strings::set_many(store, pairs, ttl, now),
         Command::IncrBy { key, by, ttl } => strings::incr_by(store, key, by, ttl, now),

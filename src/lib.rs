@@ -106,6 +106,8 @@
 //! None is on by default.
 //!
 //! - `msgpack`: typed values as MessagePack.
+//! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
+//!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
 //! - `testing`: for dev-dependencies, `FaultyCache` and the contract of every `CacheStore`.
 //!
 //! # Configuration
@@ -130,6 +132,7 @@ mod service;
 
 // who answers
 mod embedded;
+mod near;
 mod transport;
 
 // plain data
@@ -152,7 +155,10 @@ pub use entities::{Entities, Listing};
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};
-pub use manager::{Answer, Health, HealthState, IncrRequest, Lookup, RedisManager, SetManyRequest, SetRequest};
+pub use manager::{
+    Answer, Health, HealthState, IncrRequest, Lookup, NearCacheHealth, NearCacheState, RedisManager, SetManyRequest,
+    SetRequest,
+};
 pub use metrics::Metrics;
 #[cfg(feature = "msgpack")]
 #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]

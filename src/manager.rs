@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use self::fallback::Fallback;
 pub use self::{
-    health::{Health, HealthState},
+    health::{Health, HealthState, NearCacheHealth, NearCacheState},
     request::{Answer, IncrRequest, SetManyRequest, SetRequest},
     strings::Lookup,
 };
@@ -214,7 +214,7 @@ impl RedisManager {
     /// assert_eq!(health.reason.as_deref(), Some("not needed here"));
     /// ```
     pub fn health(&self) -> Health {
-        Health::of(&self.service.road().backend, self.built)
+        Health::of(self.service.road(), self.built)
     }
 
     /// Returns what was counted since the manager was built; all zero on other backends than a server.
@@ -237,6 +237,7 @@ impl RedisManager {
     ///
     /// What is sent through it bypasses the key prefix, the deadline's gate, the breaker and the guard: reply arrays whose first
     /// element a user can choose may desynchronise the connection (the heartbeat notices within a second and replaces it).
+    /// The near cache learns of what is written through it only from the server's message, shortly after.
     /// Do not keep it: it ends with its connection.
     ///
     /// # Examples

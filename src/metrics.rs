@@ -29,6 +29,16 @@ pub struct Metrics {
     pub outages: u64,
     /// Connections that were established.
     pub connects: u64,
+    /// Keys that the near cache answered for. They count in none of the fields above.
+    pub near_hits: u64,
+    /// Keys that the near cache was asked for and did not know.
+    pub near_misses: u64,
+    /// Answers that the near cache kept.
+    pub near_stored: u64,
+    /// Keys that the server said were changed, kept here or not.
+    pub near_invalidations: u64,
+    /// How often the near cache was emptied as a whole.
+    pub near_flushes: u64,
 }
 
 /// The counters behind [`Metrics`].
@@ -54,6 +64,7 @@ impl Counters {
             refused: self.refused.get(),
             outages: self.outages.get(),
             connects: self.connects.get(),
+            ..Metrics::default()
         }
     }
 }

@@ -31,9 +31,11 @@ struct Environment {
     redis_key_prefix: Option<String>,
     redis_batching: Option<String>,
     redis_near_cache_mb: Option<String>,
+    redis_near_cache_ttl: Option<String>,
+    redis_serve_stale_in_outage: Option<String>,
 }
 
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 23] = [
     "ENABLE_REDIS",
     "REDIS_URL",
     "REDIS_HOST",
@@ -55,6 +57,8 @@ const KNOWN: [&str; 21] = [
     "REDIS_KEY_PREFIX",
     "REDIS_BATCHING",
     "REDIS_NEAR_CACHE_MB",
+    "REDIS_NEAR_CACHE_TTL",
+    "REDIS_SERVE_STALE_IN_OUTAGE",
 ];
 
 impl Config {
@@ -147,6 +151,8 @@ impl Config {
             redis_key_prefix,
             redis_batching,
             redis_near_cache_mb,
+            redis_near_cache_ttl,
+            redis_serve_stale_in_outage,
         } = environment;
         let default = Self::default();
         let url = set(redis_url);
@@ -197,6 +203,16 @@ impl Config {
                     default.near_cache_mb,
                     megabytes,
                 )?
+            },
+            near_cache_ttl: read(
+                "REDIS_NEAR_CACHE_TTL",
+                redis_near_cache_ttl,
+                default.near_cache_ttl,
+                seconds,
+            )?,
+            serve_stale_in_outage: {
+                let (value, default) = (redis_serve_stale_in_outage, default.serve_stale_in_outage);
+                read("REDIS_SERVE_STALE_IN_OUTAGE", value, default, grace)?
             },
         })
     }
@@ -273,6 +289,10 @@ fn seconds(value: &str) -> Parsed<Duration> {
     number("a number of seconds from 0.001 to 3600", 0.001..=3600.0)(value).map(Duration::from_secs_f64)
 }
 
+fn grace(value: &str) -> Parsed<Duration> {
+    number("a number of seconds from 0 to 86400", 0.0..=86400.0)(value).map(Duration::from_secs_f64)
+}
+
 fn read_host(host: String) -> Result<String> {
     let looks_like_a_host = |host: &str| {
         let colons = host.matches(':').count();
@@ -338,6 +358,8 @@ mod tests {
         assert_eq!(config.max_connections, 10);
         assert_eq!(config.socket_timeout, Duration::from_millis(500));
         assert_eq!(config.socket_connect_timeout, Duration::from_secs(1));
+        assert_eq!((config.near_cache_mb, config.near_cache_ttl.as_secs()), (0, 60));
+        assert_eq!(config.serve_stale_in_outage, Duration::ZERO);
     }
 
     #[test]
@@ -367,6 +389,8 @@ mod tests {
             ("REDIS_MAX_CONNECTIONS", "0", "1 to 10000"),
             ("REDIS_BATCHING", "writes", "on, reads or off"),
             ("REDIS_NEAR_CACHE_MB", "-5", "megabytes"),
+            ("REDIS_NEAR_CACHE_TTL", "0", "seconds"),
+            ("REDIS_SERVE_STALE_IN_OUTAGE", "-1", "0 to 86400"),
             ("REDIS_HOST", "localhost:6379", "without scheme or port"),
         ];
         for (name, value, accepted) in cases {

@@ -21,6 +21,27 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) key_prefix: String,
+    pub(crate) near: NearPlan,
+}
+
+/// Whether there is to be a near cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NearPlan {
+    /// Nobody asked for one.
+    Off,
+    /// One was asked for, but there can be none, for this reason.
+    Useless(&'static str),
+    Wanted(NearSettings),
+}
+
+/// How the near cache is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NearSettings {
+    pub(crate) bytes: usize,
+    /// How long an entry lives at most.
+    pub(crate) ttl: Duration,
+    /// For how long after the beginning of an outage entries are served.
+    pub(crate) grace: Duration,
 }
 
 impl TryFrom<Config> for Settings {
@@ -51,6 +72,8 @@ impl TryFrom<Config> for Settings {
             socket_connect_timeout,
             key_prefix,
             near_cache_mb,
+            near_cache_ttl,
+            serve_stale_in_outage,
         } = config;
         check(max_connections > 0, "REDIS_MAX_CONNECTIONS", "at least one connection")?;
         let millisecond = Duration::from_millis(1);
@@ -64,10 +87,17 @@ impl TryFrom<Config> for Settings {
             "REDIS_SOCKET_CONNECT_TIMEOUT",
             "at least 0.001 seconds",
         )?;
-        if near_cache_mb > 0 {
-            tracing::warn!("REDIS_NEAR_CACHE_MB has no effect: this version has no near cache yet");
+        check(
+            near_cache_ttl >= millisecond,
+            "REDIS_NEAR_CACHE_TTL",
+            "at least 0.001 seconds",
+        )?;
+        let near = NearPlan::of(near_cache_mb, near_cache_ttl, serve_stale_in_outage, &route.target);
+        if let NearPlan::Useless(reason) = near {
+            tracing::warn!(reason, "REDIS_NEAR_CACHE_MB has no effect");
         }
         Ok(Self {
+            near,
             target: route.target,
             username: route.username.or(username),
             password: route.password.or(password),
@@ -78,6 +108,26 @@ impl TryFrom<Config> for Settings {
             connect_timeout: socket_connect_timeout,
             key_prefix,
         })
+    }
+}
+
+impl NearPlan {
+    fn of(megabytes: u32, ttl: Duration, grace: Duration, target: &Target) -> Self {
+        if megabytes == 0 {
+            return Self::Off;
+        }
+        match target {
+            Target::Disabled(_) => Self::Off,
+            Target::Memory { .. } => Self::Useless("memory:// is in this process already"),
+            Target::Server(_) if !cfg!(feature = "near-cache") => {
+                Self::Useless("this program was built without the feature near-cache")
+            }
+            Target::Server(_) => Self::Wanted(NearSettings {
+                bytes: usize::try_from(u64::from(megabytes) << 20).unwrap_or(usize::MAX),
+                ttl,
+                grace,
+            }),
+        }
     }
 }
 
@@ -108,6 +158,7 @@ impl Settings {
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
             key_prefix,
+            near: NearPlan::Off,
         }
     }
 }
@@ -236,6 +287,29 @@ mod tests {
         ];
         for case in cases {
             assert_eq!(settings(case).unwrap_err().kind(), ErrorKind::Unsupported, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn a_near_cache_stands_before_a_server_only() {
+        let near = |vars: &[(&str, &str)]| settings(vars).unwrap().near;
+        assert_eq!(near(&[]), NearPlan::Off);
+        let asked_for = ("REDIS_NEAR_CACHE_MB", "2");
+        let in_memory = near(&[asked_for, ("REDIS_URL", "memory://")]);
+        assert!(matches!(in_memory, NearPlan::Useless(reason) if reason.contains("memory://")));
+        let vars = [
+            asked_for,
+            ("REDIS_NEAR_CACHE_TTL", "1.5"),
+            ("REDIS_SERVE_STALE_IN_OUTAGE", "30"),
+        ];
+        match near(&vars) {
+            NearPlan::Wanted(near) if cfg!(feature = "near-cache") => {
+                assert_eq!(near.bytes, 2 << 20);
+                assert_eq!(near.ttl, Duration::from_millis(1500));
+                assert_eq!(near.grace, Duration::from_secs(30));
+            }
+            NearPlan::Useless(reason) if !cfg!(feature = "near-cache") => assert!(reason.contains("near-cache")),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -4,7 +4,13 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::transport::{call::Backend, node::Condition};
+use crate::{
+    near,
+    transport::{
+        call::{Backend, Road},
+        node::Condition,
+    },
+};
 
 /// How a manager is. It serialises, for a health endpoint; it never holds a password.
 ///
@@ -27,6 +33,52 @@ pub struct Health {
     pub since: SystemTime,
     /// Who answers: `host:port`, `unix:/path`, `memory` or `none`.
     pub server: String,
+    /// The near cache.
+    pub near_cache: NearCacheHealth,
+}
+
+/// How the near cache is.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::{NearCacheState, RedisManager};
+///
+/// let health = RedisManager::disabled("not needed here").health();
+/// assert_eq!(health.near_cache.state, NearCacheState::Off);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NearCacheHealth {
+    /// The state.
+    pub state: NearCacheState,
+    /// Why it serves nothing, if it was asked for.
+    pub reason: Option<String>,
+}
+
+/// The states of the near cache.
+///
+/// # Examples
+///
+/// ```
+/// use redis_manager::{NearCacheState, RedisManager};
+///
+/// let health = RedisManager::disabled("not needed here").health();
+/// assert_eq!(serde_json::to_value(health.near_cache.state).unwrap(), "off");
+/// assert_eq!(health.near_cache.state, NearCacheState::Off);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NearCacheState {
+    /// There is none: nobody asked for one, or there can be none.
+    Off,
+    /// The first read will have it begin.
+    Idle,
+    /// It serves.
+    On,
+    /// It serves nothing now, and asks the server again by itself.
+    Unavailable,
 }
 
 /// The states of a manager.
@@ -57,7 +109,8 @@ pub enum HealthState {
 }
 
 impl Health {
-    pub(super) fn of(backend: &Backend, built: SystemTime) -> Self {
+    pub(super) fn of(road: &Road, built: SystemTime) -> Self {
+        let backend = &road.backend;
         let (state, reason, since) = match backend {
             Backend::Disabled(reason) => (HealthState::Disabled, Some(reason.to_string()), built),
             Backend::Embedded(_) | Backend::Guest(_) => (HealthState::Ready, None, built),
@@ -79,6 +132,23 @@ impl Health {
             reason,
             since,
             server,
+            near_cache: NearCacheHealth::of(road),
         }
+    }
+}
+
+impl NearCacheHealth {
+    fn of(road: &Road) -> Self {
+        let condition = match &road.backend {
+            Backend::Server(topology) => topology.near_condition(),
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
+        };
+        let (state, reason) = match condition {
+            None => (NearCacheState::Off, road.near_obstacle().map(str::to_owned)),
+            Some(near::Condition::Idle) => (NearCacheState::Idle, None),
+            Some(near::Condition::Serving) => (NearCacheState::On, None),
+            Some(near::Condition::Unavailable(reason)) => (NearCacheState::Unavailable, Some(reason.to_string())),
+        };
+        Self { state, reason }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     codec,
     error::Error,
     key::{IntoKeys, Key},
+    service::Text,
     value::Value,
 };
 
@@ -54,7 +55,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get(&self, key: impl Into<Key>) -> Option<String> {
-        self.fallback.forgive(self.service.read(key, codec::text).await, None)
+        self.fallback.forgive(self.service.read(key, Text).await, None)
     }
 
     /// Returns the bytes at `key`, whatever they are. One round trip.
@@ -95,7 +96,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn lookup(&self, key: impl Into<Key>) -> Lookup<String> {
-        match self.service.read(key, codec::text).await {
+        match self.service.read(key, Text).await {
             Ok(Some(text)) => Lookup::Hit(text),
             Ok(None) => Lookup::Miss,
             Err(error) => Lookup::Unavailable(self.service.road().with_reason(error)),
@@ -165,8 +166,10 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get_json<T: DeserializeOwned>(&self, key: impl Into<Key>) -> Option<T> {
-        self.fallback
-            .forgive(self.service.read(key, |json| codec::from_json(&json)).await, None)
+        self.fallback.forgive(
+            self.service.read(key, |json: Bytes| codec::from_json(&json)).await,
+            None,
+        )
     }
 
     /// Returns the texts at several keys, in their order, as many as there are keys. One round trip.
@@ -187,9 +190,10 @@ impl RedisManager {
     /// ```
     pub async fn get_many(&self, keys: impl IntoKeys) -> Vec<Option<String>> {
         let none = vec![None; keys.count()];
-        let Some(keys) = self.unless_refused(|| keys.into_keys()) else {
+        if self.service.road().refuses_read() {
             return none;
-        };
+        }
+        let keys = keys.into_keys();
         let text = |text| self.fallback.forgive(text, None);
         let texts = self.service.read_many(keys).await;
         self.fallback

@@ -51,7 +51,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
     fn begin(&self, command: Result<Command>, context: &TaskContext<'_>) -> Result<Progress<'a, T>> {
         let (road, read) = (self.road, self.read);
         match &road.backend {
-            Backend::Server(topology) if !tracing::enabled!(Level::DEBUG) => {
+            Backend::Server(topology) if topology.tracking().is_none() && !tracing::enabled!(Level::DEBUG) => {
                 Ok(match topology.enter(|| command, context.waker())? {
                     Entered::Sent(call, generation, context) => Progress::Sent(call, generation, context),
                     Entered::Waits(draft) => Progress::Waits(Box::pin(road.wait(topology, draft, read))),

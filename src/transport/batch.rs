@@ -8,15 +8,17 @@
 //! - [`lane`]: what is under way, and what waits;
 //! - [`ticket`]: a batch, and a caller's place in it;
 //! - [`driver`]: the tasks that send batches;
-//! - [`reads`], [`writes`]: one command for many.
+//! - [`reads`], [`reads_with_ttl`], [`writes`]: one command for many.
 
 mod driver;
 mod lane;
 mod reads;
+mod reads_with_ttl;
 mod ticket;
 mod writes;
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -29,17 +31,20 @@ use self::{
     driver::Cargo,
     lane::{Lane, Limits, Turn, Way},
     reads::Reads,
+    reads_with_ttl::ReadsWithTtl,
     ticket::Ticket,
     writes::Writes,
 };
 use super::{
     boxes::{Outcome, Reused},
     connection::Connection,
+    failure::Failure,
     large::LargeKeys,
 };
 use crate::{
     command::{Command, Expiry, Set},
-    config::{Batching, Settings},
+    config::{Batching, NearPlan, Settings},
+    key::key_hash,
 };
 
 /// The lanes of one generation.
@@ -50,6 +55,8 @@ pub(super) struct Batches {
     /// Reads of these go by another connection.
     large: Arc<LargeKeys>,
     reads: Vec<Arc<Lane>>,
+    /// For the near cache.
+    reads_with_ttl: Vec<Arc<Lane>>,
     writes: Vec<Arc<Lane>>,
     drivers: Vec<AbortHandle>,
 }
@@ -74,11 +81,15 @@ impl Batches {
             deadline: settings.deadline,
             large: Arc::clone(large),
             reads: Vec::new(),
+            reads_with_ttl: Vec::new(),
             writes: Vec::new(),
             drivers: Vec::new(),
         };
         if batching != Batching::Off {
             batches.reads = batches.open(|| Reads::new(large));
+            if matches!(settings.near, NearPlan::Wanted(_)) {
+                batches.reads_with_ttl = batches.open(|| ReadsWithTtl);
+            }
         }
         if batching == Batching::On {
             batches.writes = batches.open(Writes::default);
@@ -115,11 +126,34 @@ impl Batches {
         }
     }
 
+    /// Sends a command with those of others, if it has a lane; by itself otherwise.
+    pub(super) async fn send_or_give_back(&self, command: Command) -> Result<Outcome, Command> {
+        let key_hash = command.key().map_or(0, |key| key_hash(key));
+        let mut command = Some(command);
+        let entered = poll_fn(|context| {
+            let sent = command
+                .take()
+                .map(|command| self.send(command, key_hash, context.waker()));
+            Poll::Ready(sent)
+        });
+        match entered.await {
+            Some(Ok(call)) => Ok(call.await),
+            Some(Err(command)) => Err(command),
+            None => Ok(Err(Failure::lost())),
+        }
+    }
+
+    /// Says whether there is a lane for such a command.
+    pub(super) fn has_lane_for(&self, command: &Command) -> bool {
+        self.lane_of(command, 0).is_some()
+    }
+
     fn lane_of(&self, command: &Command, key_hash: u32) -> Option<&Arc<Lane>> {
         let lanes = match command {
             Command::Get { key } if self.large.contains(key) => return None,
             Command::Get { .. } => &self.reads,
             Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => &self.reads,
+            Command::GetWithTtl { keys } if keys.len() <= ReadsWithTtl::CAPACITY => &self.reads_with_ttl,
             Command::Set(Set {
                 expiry: Expiry::Never | Expiry::In(_),
                 condition: None,
@@ -142,7 +176,7 @@ impl Batches {
     }
 
     fn lanes(&self) -> impl Iterator<Item = &Arc<Lane>> {
-        self.reads.iter().chain(&self.writes)
+        self.reads.iter().chain(&self.reads_with_ttl).chain(&self.writes)
     }
 }
 

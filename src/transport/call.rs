@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     command::Command,
-    config::{Endpoint, Settings, Target},
+    config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
     key::{self, Key, Prefix},
@@ -28,6 +28,8 @@ pub(crate) struct Road {
     pub(crate) backend: Backend,
     prefix: Prefix,
     origin: Origin,
+    /// Why there is no near cache although one was asked for.
+    near_obstacle: Option<&'static str>,
 }
 
 /// Who answers.
@@ -52,6 +54,10 @@ struct Origin {
 impl Road {
     pub(crate) fn new(settings: Settings) -> Self {
         let prefix = Prefix::new(&settings.key_prefix);
+        let near_obstacle = match settings.near {
+            NearPlan::Useless(reason) => Some(reason),
+            NearPlan::Off | NearPlan::Wanted(_) => None,
+        };
         let mut origin = Origin {
             namespace: settings.db.to_string(),
             ..Origin::default()
@@ -74,6 +80,7 @@ impl Road {
             backend,
             prefix,
             origin,
+            near_obstacle,
         }
     }
 
@@ -83,6 +90,7 @@ impl Road {
             backend: Backend::Guest(guest),
             prefix: Prefix::default(),
             origin: Origin::default(),
+            near_obstacle: None,
         }
     }
 
@@ -97,6 +105,18 @@ impl Road {
     ///
     /// Dropping the future gives up the answer; the command may have been executed.
     pub(crate) async fn call<T>(
+        &self,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        match self.tracking() {
+            Some(tracking) => Box::pin(self.call_near(tracking, build, read)).await,
+            None => self.call_far(build, read).await,
+        }
+    }
+
+    /// As [`call`](Self::call), past the near cache.
+    pub(crate) async fn call_far<T>(
         &self,
         build: impl FnOnce(&Prefix) -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
@@ -153,6 +173,11 @@ impl Road {
         }
     }
 
+    /// Returns why there is no near cache although one was asked for.
+    pub(crate) fn near_obstacle(&self) -> Option<&'static str> {
+        self.near_obstacle
+    }
+
     /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.
     pub(crate) fn refuses(&self) -> bool {
         match &self.backend {
@@ -184,6 +209,9 @@ impl Road {
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
             Backend::Server(topology) => {
+                if let Some(tracking) = topology.tracking() {
+                    return Box::pin(self.ask_tracked(topology, tracking, build, read)).await;
+                }
                 let mut build = Some(build);
                 let enter =
                     poll_fn(|context| Poll::Ready(build.take().map(|build| topology.enter(build, context.waker()))));

@@ -62,7 +62,13 @@ impl Connection {
     ///
     /// Dropping the future closes the connection.
     pub(super) async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
-        Self::establish(build(settings, endpoint)?, settings.connect_timeout).await
+        Self::establish(build(settings, endpoint, Purpose::Commands)?, settings.connect_timeout).await
+    }
+
+    /// The same for the server's messages about changes: those reach fred whole in RESP2 only.
+    #[cfg(feature = "near-cache")]
+    pub(super) async fn open_for_messages(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
+        Self::establish(build(settings, endpoint, Purpose::Messages)?, settings.connect_timeout).await
     }
 
     /// The same with a client that is not connected yet.
@@ -257,7 +263,43 @@ pub(super) async fn knock(endpoint: &Endpoint) -> Result<(), Refusal> {
 /// Nobody who listens nearby takes longer to say so.
 const KNOCK: Duration = Duration::from_millis(50);
 
-fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Commands,
+    #[cfg(feature = "near-cache")]
+    Messages,
+}
+
+impl Purpose {
+    fn protocol(self) -> RespVersion {
+        match self {
+            Self::Commands => RespVersion::RESP3,
+            #[cfg(feature = "near-cache")]
+            Self::Messages => RespVersion::RESP2,
+        }
+    }
+
+    /// Only `HELLO`, of RESP3, is written as it stands; `AUTH` has its words counted.
+    fn credential(self, credential: &str) -> String {
+        match self {
+            Self::Commands => wire::quoted(credential),
+            #[cfg(feature = "near-cache")]
+            Self::Messages => credential.to_owned(),
+        }
+    }
+
+    /// How many messages may wait; fred's own measure, unless there are some.
+    fn waiting_messages(self) -> Option<usize> {
+        match self {
+            Self::Commands => None,
+            #[cfg(feature = "near-cache")]
+            Self::Messages => Some(1024),
+        }
+    }
+}
+
+fn build(settings: &Settings, endpoint: &Endpoint, purpose: Purpose) -> Result<Client, Refusal> {
     let server = match endpoint {
         Endpoint::Tcp { host, port } => ServerConfig::Centralized {
             server: Server::new(host.as_str(), *port),
@@ -266,14 +308,14 @@ fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
     };
     // A user without a password still has to be named to the server.
     let password = match (&settings.username, &settings.password) {
-        (_, Some(password)) => Some(wire::quoted(password.expose())),
-        (Some(_), None) => Some(wire::quoted("")),
+        (_, Some(password)) => Some(purpose.credential(password.expose())),
+        (Some(_), None) => Some(purpose.credential("")),
         (None, None) => None,
     };
     let config = FredConfig {
         server,
-        version: RespVersion::RESP3,
-        username: settings.username.as_deref().map(wire::quoted),
+        version: purpose.protocol(),
+        username: settings.username.as_deref().map(|user| purpose.credential(user)),
         password,
         database: (settings.db > 0).then_some(settings.db),
         // The first failure ends the task; the supervisor decides when to try again.
@@ -292,7 +334,12 @@ fn build(settings: &Settings, endpoint: &Endpoint) -> Result<Client, Refusal> {
                 ..TcpConfig::default()
             };
         })
-        .with_performance_config(|performance| performance.default_command_timeout = settings.deadline)
+        .with_performance_config(|performance| {
+            performance.default_command_timeout = settings.deadline;
+            if let Some(messages) = purpose.waiting_messages() {
+                performance.broadcast_channel_capacity = messages;
+            }
+        })
         .build()
         .map_err(|error| Refusal::passing(error.details().to_owned()))
 }

@@ -270,6 +270,8 @@ impl Gate {
 
     /// Opens the gate: this generation answers.
     pub(super) fn open(&self, probe: Probe, generation: &Arc<Generation>) {
+        // Nothing of before or during the outage is served after it.
+        self.ledger.let_through();
         let mut breaker = self.breaker();
         breaker.close(probe, Instant::now());
         self.untold();
@@ -389,6 +391,6 @@ fn millis(time: Duration) -> u64 {
 
 /// A number from 0 to 1 that differs from process to process, for the jitter of pauses.
 #[expect(clippy::cast_precision_loss, reason = "jitter needs few bits")]
-fn chance() -> f64 {
+pub(super) fn chance() -> f64 {
     RandomState::new().hash_one(0) as f64 / u64::MAX as f64
 }

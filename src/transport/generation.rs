@@ -209,7 +209,9 @@ impl Generation {
     }
 
     fn send(&self, command: Command, within: Duration) -> Sending<'_> {
-        if knowledge::is_doubtful(command.name()) {
+        if within == self.settings.deadline && self.batches.has_lane_for(&command) {
+            Sending::Special(Box::pin(self.send_batched(command, within)))
+        } else if knowledge::is_doubtful(command.name()) {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
@@ -217,6 +219,13 @@ impl Generation {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
             Sending::Plain(self.main.send_boxed(command, within))
+        }
+    }
+
+    async fn send_batched(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        match self.batches.send_or_give_back(command).await {
+            Ok(outcome) => outcome,
+            Err(command) => self.main.send_boxed(command, within).await,
         }
     }
 

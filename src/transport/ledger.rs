@@ -1,10 +1,11 @@
 //! What is known of a server's outages.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
+use super::tracking::Tracking;
 use crate::metrics::Counters;
 
 /// The counts and the outages of one server, for all its links together: an outage begins and ends once, and is logged once.
@@ -13,6 +14,8 @@ pub(super) struct Ledger {
     server: String,
     pub(super) counters: Counters,
     outage: Mutex<Option<Outage>>,
+    /// The near cache, which an outage empties.
+    tracking: Option<Arc<Tracking>>,
 }
 
 #[derive(Debug)]
@@ -23,9 +26,10 @@ struct Outage {
 }
 
 impl Ledger {
-    pub(super) fn new(server: String) -> Self {
+    pub(super) fn new(server: String, tracking: Option<Arc<Tracking>>) -> Self {
         Self {
             server,
+            tracking,
             counters: Counters::default(),
             outage: Mutex::new(None),
         }
@@ -38,6 +42,17 @@ impl Ledger {
             refused_before: self.counters.refused.get(),
             is_announced: false,
         });
+        if let Some(tracking) = &self.tracking {
+            tracking.near().begin_outage();
+        }
+    }
+
+    /// Notes that calls are about to be let through.
+    pub(super) fn let_through(&self) {
+        if let Some(tracking) = &self.tracking {
+            tracking.near().end_outage();
+            tracking.try_again();
+        }
     }
 
     /// Tells of the outage, once.
@@ -62,6 +77,9 @@ impl Ledger {
             let refused = self.counters.refused.get().saturating_sub(outage.refused_before);
             let seconds = outage.began.elapsed().as_secs_f64();
             tracing::info!(server = self.server, seconds, refused, "Redis is back");
+        }
+        if let Some(tracking) = &self.tracking {
+            tracking.near().tell();
         }
     }
 

@@ -19,12 +19,14 @@ use super::{
     house,
     ledger::Ledger,
     link::{Audience, Link},
+    tracking::Tracking,
 };
 use crate::{
     command::Command,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
     metrics::Metrics,
+    near,
 };
 
 /// One server as this process sees it.
@@ -33,6 +35,7 @@ pub(super) struct Node {
     settings: Arc<Settings>,
     endpoint: Endpoint,
     ledger: Arc<Ledger>,
+    tracking: Option<Arc<Tracking>>,
     links: ArcSwap<Vec<Arc<Link>>>,
     /// Held while the list of links changes.
     changing: Mutex<()>,
@@ -80,10 +83,13 @@ pub(crate) enum Condition {
 
 impl Node {
     pub(super) fn new(settings: Arc<Settings>, endpoint: Endpoint) -> Self {
+        let budget = Arc::new(Semaphore::new(settings.max_connections));
+        let tracking = Tracking::new(&settings, &endpoint, &budget).map(Arc::new);
         Self {
-            budget: Arc::new(Semaphore::new(settings.max_connections)),
+            budget,
             settings,
-            ledger: Arc::new(Ledger::new(endpoint.to_string())),
+            ledger: Arc::new(Ledger::new(endpoint.to_string(), tracking.clone())),
+            tracking,
             endpoint,
             links: ArcSwap::default(),
             changing: Mutex::new(()),
@@ -188,6 +194,18 @@ impl Node {
             link.gate().quit().await;
         }
         self.ledger.forget_outage();
+        if let Some(tracking) = &self.tracking {
+            tracking.stop();
+        }
+    }
+
+    /// Returns the near cache with what keeps it coherent, if there is to be one.
+    pub(super) fn tracking(&self) -> Option<&Tracking> {
+        self.tracking.as_deref()
+    }
+
+    pub(super) fn near_condition(&self) -> Option<near::Condition> {
+        Some(self.tracking()?.near().condition())
     }
 
     pub(super) fn condition(&self) -> Condition {
@@ -228,7 +246,11 @@ impl Node {
     }
 
     pub(super) fn metrics(&self) -> Metrics {
-        self.ledger.counters.snapshot()
+        let mut metrics = self.ledger.counters.snapshot();
+        if let Some(tracking) = &self.tracking {
+            tracking.near().count(&mut metrics);
+        }
+        metrics
     }
 
     /// Finds, or starts, the link that takes the calls of the runtime that this is called in.

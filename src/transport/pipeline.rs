@@ -43,7 +43,9 @@ impl Road {
             "db.operation.name" = "PIPELINE",
             "db.operation.batch.size" = commands.len(),
         );
+        let owed = self.owed(&commands);
         let answers = self.ask_all(commands).instrument(span).await;
+        drop(owed);
         let explain = |(answer, context): (Result<Reply>, Context)| answer.map_err(|error| context.explain(error));
         answers.into_iter().zip(contexts).map(explain).collect()
     }

@@ -77,6 +77,7 @@ impl Session {
     /// Asks one question, and waits for its answer within the deadline and so much longer.
     pub(crate) async fn ask(&mut self, command: Command, longer: Duration) -> Result<Reply> {
         let context = Context::of(&command);
+        let _owed = self.road.owed([&command]);
         let answer = match &mut self.line {
             Line::Embedded(_) => self.road.embedded()?.execute(command),
             Line::Server(line) => {
@@ -118,6 +119,7 @@ impl Session {
     /// Executes commands as one transaction; `None` if a watched key was changed. Nothing is watched after it.
     pub(crate) async fn transact(&mut self, commands: Vec<Command>) -> Result<Option<Vec<Result<Reply>>>> {
         let contexts: Vec<_> = commands.iter().map(Context::of).collect();
+        let _owed = self.road.owed(&commands);
         let answers = match &mut self.line {
             Line::Embedded(watched) => {
                 let watched = std::mem::take(watched);

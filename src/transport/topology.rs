@@ -9,12 +9,14 @@ use super::{
     gate::Attempt,
     generation::{Number, Permit},
     node::{Condition, Entered, Node},
+    tracking::Tracking,
 };
 use crate::{
     command::Command,
     config::{Endpoint, Settings},
     error::Result,
     metrics::Metrics,
+    near,
 };
 
 /// Keeps fred's deeply nested futures out of the types of whoever awaits them.
@@ -56,6 +58,16 @@ impl Topology {
     /// Says whether a call would be refused at once, and counts it as refused if so.
     pub(super) fn refuses(&self) -> bool {
         self.node.refuses()
+    }
+
+    /// Returns the near cache of the server, if there is to be one.
+    pub(super) fn tracking(&self) -> Option<&Tracking> {
+        self.node.tracking()
+    }
+
+    /// Says how the near cache is, if there is to be one.
+    pub(crate) fn near_condition(&self) -> Option<near::Condition> {
+        self.node.near_condition()
     }
 
     /// Connects now, or proves the connection.

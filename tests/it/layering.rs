@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 11] = [
     &["cache_store"],
     &["service"],
     &["transport"],
-    &["embedded"],
+    &["embedded", "near"],
     &["command", "reply", "typed_key"],
     &["breaker", "config", "key", "metrics", "ttl", "value"],
     &["codec"],
@@ -18,10 +18,11 @@ const LAYERS: [&[&str]; 11] = [
 ];
 
 /// Who may name what comes from outside.
-const OUTSIDE: [(&str, &[&str]); 4] = [
+const OUTSIDE: [(&str, &[&str]); 5] = [
     ("fred", &["transport", "manager.rs", "service.rs"]),
     ("serde_json", &["codec"]),
     ("rmp_serde", &["codec"]),
+    ("quick_cache", &["near"]),
     ("tokio", &["transport", "manager", "testing"]),
 ];
 

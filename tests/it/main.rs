@@ -25,6 +25,8 @@ mod hostile;
 mod json_module;
 mod layering;
 mod lifecycle;
+#[cfg(feature = "near-cache")]
+mod near;
 mod operations;
 mod outage;
 mod scans;

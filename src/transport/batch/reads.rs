@@ -24,11 +24,11 @@ pub(super) struct Reads {
 }
 
 /// Which value answers which command.
-struct Plan {
+pub(super) struct Plan {
     /// Each key once.
-    keys: Vec<Bytes>,
+    pub(super) keys: Vec<Bytes>,
     /// For each key of each command, where it stands among those.
-    places: Vec<usize>,
+    pub(super) places: Vec<usize>,
 }
 
 impl Reads {
@@ -90,7 +90,7 @@ async fn look_again(connection: &Connection, commands: &[Command], outcomes: &mu
 }
 
 impl Plan {
-    fn of(commands: &[Command]) -> Self {
+    pub(super) fn of(commands: &[Command]) -> Self {
         let mut keys = Vec::with_capacity(commands.len() + 1);
         let mut places = Vec::with_capacity(commands.len());
         let mut seen = HashMap::with_capacity(commands.len());
@@ -105,10 +105,10 @@ impl Plan {
     }
 }
 
-fn keys_of(command: &Command) -> &[Bytes] {
+pub(super) fn keys_of(command: &Command) -> &[Bytes] {
     match command {
         Command::Get { key } => std::slice::from_ref(key),
-        Command::GetMany { keys } => keys,
+        Command::GetMany { keys } | Command::GetWithTtl { keys } => keys,
         _ => &[],
     }
 }

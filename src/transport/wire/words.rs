@@ -62,6 +62,15 @@ const WRAPPED: &str = "local reply = redis.pcall(unpack(ARGV)) \
      if type(reply) == 'table' and reply.err then return reply end \
      return {reply}";
 
+/// The values of all keys, each with how long it will live. The `false` in front keeps the reply from beginning with what a user has written; an error
+/// stands in its place. `KEYS`: the keys.
+const GET_WITH_TTL: &str = "local reply = {false} \
+     for i, key in ipairs(KEYS) do \
+     reply[2 * i] = redis.pcall('GET', key) \
+     reply[2 * i + 1] = redis.pcall('PTTL', key) \
+     end \
+     return reply";
+
 impl Words {
     pub(super) fn of(command: Command) -> Self {
         let name = command.name();
@@ -70,12 +79,14 @@ impl Words {
             words,
             finish: Finish::Nothing,
         };
+        let without_first = |words| Self {
+            finish: Finish::DropFirst,
+            ..plain(words)
+        };
         match command {
             Command::Get { key } | Command::Exists { key } => plain(vec![key]),
-            Command::GetMany { keys } => Self {
-                finish: Finish::DropFirst,
-                ..plain(guard::with_absent(keys, 0))
-            },
+            Command::GetMany { keys } => without_first(guard::with_absent(keys, 0)),
+            Command::GetWithTtl { keys } => without_first(of_script(GET_WITH_TTL, keys, [])),
             Command::Set(set) => plain(of_set(set)),
             Command::SetMany { pairs, ttl: None } => plain(flat(pairs).collect()),
             Command::SetMany { pairs, ttl: Some(ttl) } => {

@@ -1,0 +1,102 @@
+//! The road where there is a near cache: it answers first, learns from what is read, and forgets what may be changed.
+
+use super::{
+    call::{Backend, Road, settle},
+    context::Context,
+    gate::Attempt,
+    topology::Topology,
+    tracking::Tracking,
+};
+use crate::{
+    command::Command,
+    error::Result,
+    key::{Key, Prefix},
+    near::{Held, Owed},
+    reply::Reply,
+};
+
+/// For callers.
+impl Road {
+    /// Returns what the near cache knows of a key. Not counted as a call.
+    pub(crate) fn near(&self, key: &Key) -> Option<Held> {
+        let near = self.tracking()?.near();
+        let now = near.live()?;
+        if self.prefix().is_empty() {
+            near.get(now, key.as_bytes())
+        } else {
+            near.get(now, &self.prefix().key(key.clone()).ok()?)
+        }
+    }
+
+    /// Says the same of a read that the near cache might answer in an outage.
+    pub(crate) fn refuses_read(&self) -> bool {
+        !self.may_be_stale() && self.refuses()
+    }
+
+    /// Notes what commands under way may be changing. Dropping it, which has to be done before their answers are handed over, has the near
+    /// cache forget it.
+    pub(super) fn owed<'c>(&self, commands: impl IntoIterator<Item = &'c Command>) -> Option<Owed> {
+        self.tracking()?.owed(commands)
+    }
+
+    fn may_be_stale(&self) -> bool {
+        self.tracking().is_some_and(|tracking| tracking.near().may_be_stale())
+    }
+
+    pub(super) fn tracking(&self) -> Option<&Tracking> {
+        match &self.backend {
+            Backend::Server(topology) => topology.tracking(),
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
+        }
+    }
+}
+
+/// For [`call`](super::call).
+impl Road {
+    /// Answers a read by what is near, and asks the server everything else.
+    pub(super) async fn call_near<T>(
+        &self,
+        tracking: &Tracking,
+        build: impl FnOnce(&Prefix) -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        let Some(now) = tracking.near().live() else {
+            return self.call_far(build, read).await;
+        };
+        let command = build(self.prefix())?;
+        match tracking.known(now, &command) {
+            Some(known) => read(known).map_err(|error| Context::of(&command).explain(error)),
+            None => self.call_far(|_prefix| Ok(command), read).await,
+        }
+    }
+
+    /// Asks the server, and has the near cache learn or forget. In an outage a read may be answered by what was known before it.
+    pub(super) async fn ask_tracked<T>(
+        &self,
+        topology: &Topology,
+        tracking: &Tracking,
+        build: impl FnOnce() -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        let permit = match topology.admit().await {
+            Ok(permit) => permit,
+            Err(refused) if self.may_be_stale() => return tracking.stale(&build()?).ok_or(refused).and_then(read),
+            Err(refused) => return Err(refused),
+        };
+        let command = build()?;
+        let context = Context::of(&command);
+        let attempt = Attempt {
+            is_aside: permit.is_aside(&command),
+            is_hurried: permit.is_hurried(),
+        };
+        // Cloned only where it may be needed: a grace is configured, and the outage has begun meanwhile.
+        let question = tracking.is_forgiving().then(|| command.clone());
+        let answer = tracking.send(&permit, command).await;
+        let settled = settle(topology, permit.generation().number(), answer, attempt);
+        let answer = match (settled, question) {
+            (Err(error), Some(question)) if error.is_unavailable() => tracking.stale(&question).ok_or(error),
+            (settled, _) => settled,
+        };
+        answer.and_then(read).map_err(|error| context.explain(error))
+    }
+}
