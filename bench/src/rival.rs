@@ -13,15 +13,24 @@ use fred::{
 
 use crate::{Outcome, server::RedisServer};
 
-/// Connects a pool with a deadline like the manager's, and as many connections.
+/// Connects one connection with a deadline like the manager's.
 ///
 /// # Errors
 ///
 /// - The server does not answer.
 pub(crate) async fn plain_pool(server: &RedisServer) -> Outcome<Pool> {
+    pool(server.port(), 1).await
+}
+
+/// Connects so many connections with a deadline like the manager's.
+///
+/// # Errors
+///
+/// - The server does not answer.
+pub(crate) async fn pool(port: u16, connections: usize) -> Outcome<Pool> {
     let config = Config {
         server: ServerConfig::Centralized {
-            server: Server::new("127.0.0.1", server.port()),
+            server: Server::new("127.0.0.1", port),
         },
         version: RespVersion::RESP3,
         ..Config::default()
@@ -34,7 +43,7 @@ pub(crate) async fn plain_pool(server: &RedisServer) -> Outcome<Pool> {
             };
         })
         .with_performance_config(|performance| performance.default_command_timeout = Duration::from_millis(500))
-        .build_pool(1)?;
+        .build_pool(connections)?;
     pool.init().await?;
     Ok(pool)
 }
