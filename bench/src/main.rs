@@ -14,7 +14,9 @@ mod contest;
 mod fallback;
 mod json;
 mod machine;
+mod near;
 mod operations;
+mod outage;
 mod peers;
 mod plot;
 mod progress;
@@ -51,8 +53,8 @@ fn measure(arguments: &Arguments) -> Outcome {
         Suite::Fallback => fallback::run(arguments, &machine),
         Suite::Operations => operations::run(arguments, &machine),
         Suite::Throughput => throughput::run(arguments, &machine),
-        Suite::Near => Err("the near cache is not measured yet".into()),
-        Suite::Outage => Err("outages are not measured yet".into()),
+        Suite::Near => near::run(arguments, &machine),
+        Suite::Outage => outage::run(arguments, &machine),
     }?;
     progress::finish();
     if let Some(path) = &arguments.json {

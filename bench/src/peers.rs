@@ -15,14 +15,14 @@ use std::time::Duration;
 
 pub(crate) use self::{
     bb8::Bb8,
-    cached::Cached,
-    cachekit::Cachekit,
+    cached::{Cached, CachedManaged},
+    cachekit::{Cachekit, Production},
     deadpool::Deadpool,
-    fred::{Fred, Pooled},
+    fred::{Fred, Hurried, Patient, Pooled},
     hitbox::Hitbox,
     multi_tier::MultiTier,
     ours::{Near, Ours},
-    redis_rs::{Managed, Multiplexed},
+    redis_rs::{Lazy, Managed, Multiplexed},
     rustis::Rustis,
 };
 use crate::Outcome;
@@ -57,6 +57,23 @@ pub(crate) trait Peer: Clone + Send + Sync + 'static {
 pub(crate) trait Visitor {
     /// Meets one of them.
     fn meet<P: Peer>(&mut self) -> impl Future<Output = ()>;
+}
+
+/// Writes down how those talk to the server that it meets.
+#[derive(Debug, Default)]
+pub(crate) struct Scribe(Vec<String>);
+
+impl Scribe {
+    /// Returns a line for each.
+    pub(crate) fn lines(&self) -> String {
+        self.0.join("\n")
+    }
+}
+
+impl Visitor for Scribe {
+    async fn meet<P: Peer>(&mut self) {
+        self.0.push(format!("{}: {}", P::NAME, P::WIRING));
+    }
 }
 
 /// Introduces those that send a command for each call and do little else.

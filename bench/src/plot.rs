@@ -31,7 +31,6 @@ pub(crate) enum Scale {
     /// In proportion.
     Linear,
     /// The same length for each power of ten.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the suite of outages is to come"))]
     Logarithmic,
 }
 

@@ -1,4 +1,4 @@
-//! The plain client library that the manager is built on, used as its own documentation says.
+//! Clients that have nothing to do with the manager: the library that it is built on, as its documentation makes it, and one that blocks.
 
 use std::time::Duration;
 
@@ -20,6 +20,16 @@ use crate::{Outcome, server::RedisServer};
 /// - The server does not answer.
 pub(crate) async fn plain_pool(server: &RedisServer) -> Outcome<Pool> {
     pool(server.port(), 1).await
+}
+
+/// Connects as somebody else would, whose calls block the thread.
+///
+/// # Errors
+///
+/// - The server does not answer.
+pub(crate) fn blocking(port: u16) -> Outcome<redis::Connection> {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}"))?;
+    Ok(client.get_connection()?)
 }
 
 /// Connects so many connections with a deadline like the manager's.

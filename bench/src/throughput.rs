@@ -144,7 +144,7 @@ fn small(arguments: &Arguments) -> Outcome {
             for tasks in [2, 4, 8, 16] {
                 let title = Title::new(name, tasks, "", Goal::Any, Goal::Any);
                 let load = Load::new(kind, tasks, VALUE)?;
-                duel(&server, &title, load, Race::wide(arguments)).await?;
+                duel(&server, &title, load, Race::brief(arguments)).await?;
             }
         }
         Ok(())

@@ -10,21 +10,35 @@ use crate::Outcome;
 /// A cache of texts.
 type Texts = Arc<AsyncRedisCache<String, String>>;
 
+/// With a connection that never comes back, its default.
+pub(crate) type Cached = Caches<false>;
+
+/// With a connection that comes back.
+pub(crate) type CachedManaged = Caches<true>;
+
 /// Two caches of the same keys, since an expiry belongs to a cache.
 #[derive(Debug, Clone)]
-pub(crate) struct Cached {
+pub(crate) struct Caches<const MANAGED: bool> {
     /// Stores for ever.
     lasting: Texts,
     /// Stores for a while.
     expiring: Texts,
 }
 
-impl Peer for Cached {
-    const NAME: &'static str = "cached";
-    const WIRING: &'static str = "cached 4.1.0 AsyncRedisCache, RESP2, 1 connection; a write also reads the old value (it is part of its answer)";
+impl<const MANAGED: bool> Peer for Caches<MANAGED> {
+    const NAME: &'static str = if MANAGED { "cached_managed" } else { "cached" };
+    const WIRING: &'static str = if MANAGED {
+        "cached 4.1.0 AsyncRedisCache with connection_manager(true), RESP2, 1 connection"
+    } else {
+        "cached 4.1.0 AsyncRedisCache, RESP2, 1 connection; a write also reads the old value (it is part of its answer)"
+    };
 
     async fn connect(port: u16) -> Outcome<Self> {
-        let builder = || AsyncRedisCache::builder("bench").connection_string(&url(port));
+        let builder = || {
+            AsyncRedisCache::builder("bench")
+                .connection_string(&url(port))
+                .connection_manager(MANAGED)
+        };
         Ok(Self {
             lasting: Arc::new(builder().build().await?),
             expiring: Arc::new(builder().ttl(EXPIRY).build().await?),

@@ -35,6 +35,11 @@ impl Ours {
 }
 
 impl Near {
+    /// Returns the manager.
+    pub(crate) fn manager(&self) -> &RedisManager {
+        self.0.manager()
+    }
+
     /// Says how often the near cache had the answer; `None` if this build of the library has none.
     pub(crate) fn hits(&self) -> Option<u64> {
         let metrics = serde_json::to_value(self.0.manager().metrics()).ok()?;

@@ -2,7 +2,7 @@
 
 use redis::{
     AsyncCommands, Client,
-    aio::{ConnectionManager, MultiplexedConnection},
+    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
 };
 
 use super::{EXPIRY_MILLIS, Peer, url};
@@ -15,6 +15,10 @@ pub(crate) struct Multiplexed(MultiplexedConnection);
 /// One connection that comes back.
 #[derive(Clone)]
 pub(crate) struct Managed(ConnectionManager);
+
+/// The same, not connected before it is first used.
+#[derive(Clone)]
+pub(crate) struct Lazy(ConnectionManager);
 
 impl Peer for Multiplexed {
     const NAME: &'static str = "redis_rs";
@@ -44,6 +48,29 @@ impl Peer for Managed {
 
     async fn connect(port: u16) -> Outcome<Self> {
         Ok(Self(ConnectionManager::new(Client::open(url(port))?).await?))
+    }
+
+    async fn get(&mut self, key: &str) -> Option<usize> {
+        get(&mut self.0, key).await
+    }
+
+    async fn set(&mut self, key: &str, value: &str) -> bool {
+        set(&mut self.0, key, value).await
+    }
+
+    async fn set_px(&mut self, key: &str, value: &str) -> bool {
+        set_px(&mut self.0, key, value).await
+    }
+}
+
+impl Peer for Lazy {
+    const NAME: &'static str = "redis_rs_lazy";
+    const WIRING: &'static str = "redis-rs 1.8.1 ConnectionManager, lazy, RESP2, 1 connection";
+
+    async fn connect(port: u16) -> Outcome<Self> {
+        let client = Client::open(url(port))?;
+        let manager = ConnectionManager::new_lazy_with_config(client, ConnectionManagerConfig::new())?;
+        Ok(Self(manager))
     }
 
     async fn get(&mut self, key: &str) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use super::lane::{Entrant, Lane};
 use crate::{
-    peers::{self, Ours, Peer, Visitor},
+    peers::{self, Ours, Peer, Scribe, Visitor},
     report,
 };
 
@@ -21,9 +21,6 @@ struct Host {
     /// Who is connected.
     lanes: Vec<Box<dyn Lane>>,
 }
-
-/// Writes down how those talk to the server that it meets.
-struct Scribe(Vec<String>);
 
 impl Field {
     /// Connects everybody.
@@ -72,17 +69,11 @@ impl Visitor for Host {
     }
 }
 
-impl Visitor for Scribe {
-    async fn meet<P: Peer>(&mut self) {
-        self.0.push(format!("{}: {}", P::NAME, P::WIRING));
-    }
-}
-
 /// Returns a line for each contender: how it talks to the server.
 pub(super) async fn wirings() -> String {
-    let mut scribe = Scribe(Vec::new());
+    let mut scribe = Scribe::default();
     scribe.meet::<Ours>().await;
     peers::introduce_clients(&mut scribe).await;
     peers::introduce_caches(&mut scribe).await;
-    scribe.0.join("\n")
+    scribe.lines()
 }

@@ -63,6 +63,14 @@ impl Race {
         }
     }
 
+    /// Returns the turns of two in many cases.
+    pub(super) fn brief(arguments: &Arguments) -> Self {
+        Self {
+            rounds: arguments.either(15, 1),
+            length: Duration::from_millis(arguments.either(150, 25)),
+        }
+    }
+
     /// Returns the turns of two whose difference is small.
     pub(super) fn fine(arguments: &Arguments) -> Self {
         Self {
