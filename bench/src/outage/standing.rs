@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::stage::PATIENCE;
 use crate::{
     peers::{Ours, Peer},
-    plot::{self, Panel, Scale},
+    plot::{self, Bar, Panel, Scale},
     report::{self, Goal, millis, per_call},
 };
 
@@ -63,8 +63,12 @@ pub(super) fn print(fault: &str, standings: &[Standing]) {
         TIE_HEALED,
         Standing::healed_millis,
     );
-    draw(fault, "worst call", &built, Standing::worst_millis);
-    draw(fault, "until healed", &all, Standing::healed_millis);
+    draw(fault, "worst call", standings.iter().map(Standing::worst_bar).collect());
+    draw(
+        fault,
+        "until healed",
+        standings.iter().map(Standing::healed_bar).collect(),
+    );
 }
 
 /// Prints how many stand before ours, and who is the first of all others.
@@ -90,15 +94,12 @@ fn rank(name: &str, standings: &[&Standing], tie: f64, of: impl Fn(&Standing) ->
 }
 
 /// Adds a panel to the picture.
-fn draw(fault: &str, what: &str, standings: &[&Standing], of: impl Fn(&Standing) -> f64) {
-    let bars = standings
-        .iter()
-        .map(|standing| (standing.name.to_owned(), of(standing)));
+fn draw(fault: &str, what: &str, bars: Vec<Bar>) {
     plot::add(Panel {
         title: format!("{fault}: {what}"),
         unit: "ms",
         scale: Scale::Logarithmic,
-        bars: bars.collect(),
+        bars,
     });
 }
 
@@ -116,6 +117,25 @@ impl Standing {
         report::print(&name("unreturned"), per_call(self.unreturned, 1), Goal::Any);
         let remark = if self.healed.is_none() { "never" } else { "" };
         report::print_with(&name("healed_s"), self.healed_millis() / 1e3, Goal::Any, remark);
+    }
+
+    /// Returns the longest call as a bar.
+    fn worst_bar(&self) -> Bar {
+        let is_built = self.failure.is_none();
+        Bar {
+            name: self.name,
+            value: if is_built { self.worst_millis() } else { 0.0 },
+            label: (!is_built).then_some("not built"),
+        }
+    }
+
+    /// Returns how long it took to heal as a bar.
+    fn healed_bar(&self) -> Bar {
+        Bar {
+            name: self.name,
+            value: self.healed_millis(),
+            label: self.healed.is_none().then_some("never"),
+        }
     }
 
     /// Returns the longest call.

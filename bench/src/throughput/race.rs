@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Outcome,
     arguments::Arguments,
-    plot::{self, Panel, Scale},
+    plot::{self, Bar, Panel, Scale},
     progress,
     report::{self, Goal, Sample, per_call},
 };
@@ -205,10 +205,11 @@ impl Results {
         if title.tasks < 64 || !title.suffix.is_empty() {
             return;
         }
-        let bars = self
-            .0
-            .iter()
-            .map(|record| (record.name.to_owned(), record.sample(Slice::per_second).median()));
+        let bars = self.0.iter().map(|record| Bar {
+            name: record.name,
+            value: record.sample(Slice::per_second).median(),
+            label: None,
+        });
         plot::add(Panel {
             title: format!("{}, {} tasks", title.call, title.tasks),
             unit: "calls/s",
