@@ -49,14 +49,15 @@ fn main() -> ExitCode {
 /// Measures, and leaves what is to be left.
 fn measure(arguments: &Arguments) -> Outcome {
     let machine = Machine::examine(&arguments.server)?;
-    match arguments.suite {
+    let measured = match arguments.suite {
         Suite::Fallback => fallback::run(arguments, &machine),
         Suite::Operations => operations::run(arguments, &machine),
         Suite::Throughput => throughput::run(arguments, &machine),
         Suite::Near => near::run(arguments, &machine),
         Suite::Outage => outage::run(arguments, &machine),
-    }?;
+    };
     progress::finish();
+    measured?;
     if let Some(path) = &arguments.json {
         json::write(path, arguments, &machine, &report::take_figures())?;
     }

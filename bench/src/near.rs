@@ -36,13 +36,16 @@ const CONDITIONS: &str = "values of 64 bytes, a near cache of 64 MB, RESP3, 1 co
 ///
 /// # Errors
 ///
-/// - This build of the library has no near cache.
+/// - This build of the library has no near cache, or it answers nothing.
 /// - A server cannot be started, or nothing answers where something has to.
 pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
     let server = RedisServer::start(arguments)?;
-    let near = runtime()?.block_on(Near::connect(server.port()))?;
-    if near.hits().is_none() {
-        return Err("this build of the library has no near cache: build with --features near".into());
+    let is_at_work = runtime()?.block_on(async {
+        let mut near = Near::connect(server.port()).await?;
+        Outcome::Ok(near.is_at_work().await)
+    })?;
+    if !is_at_work {
+        return Err("the near cache answers nothing: build with --features near".into());
     }
     suite::run(arguments, machine, CONDITIONS, &PARTS)
 }

@@ -116,9 +116,9 @@ fn mixed(arguments: &Arguments) -> Outcome {
 fn mixed_near(arguments: &Arguments) -> Outcome {
     let server = RedisServer::start(arguments)?;
     runtime()?.block_on(async {
-        let near = Near::connect(server.port()).await?;
-        if near.hits().is_none() {
-            report::remark("mixed_near is not measured: this build of the library has no near cache");
+        let mut near = Near::connect(server.port()).await?;
+        if !near.is_at_work().await {
+            report::remark("mixed_near is not measured: the near cache answers nothing; build with --features near");
             return Ok(());
         }
         let field = Field::of_clients(server.port(), Box::new(Entrant(near.clone()))).await;

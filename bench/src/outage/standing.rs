@@ -78,8 +78,7 @@ fn rank(name: &str, standings: &[&Standing], tie: f64, of: impl Fn(&Standing) ->
         return;
     };
     let ours = of(ours);
-    let is_better = |peer: f64| ours - peer > tie && ours > peer * TIE_SHARE;
-    let better = peers.iter().filter(|peer| is_better(of(peer)));
+    let better = peers.iter().filter(|peer| is_better(of(peer), ours, tie));
     let rank = per_call(1 + better.count() as u64, 1);
     let leader = peers.iter().min_by(|one, other| of(one).total_cmp(&of(other)));
     let remark = leader.map_or_else(String::new, |leader| {
@@ -91,6 +90,11 @@ fn rank(name: &str, standings: &[&Standing], tie: f64, of: impl Fn(&Standing) ->
         )
     });
     report::print_with(name, rank, Goal::AtMost(1.0), &remark);
+}
+
+/// Says whether one number is so much less than another that it is no tie.
+fn is_better(one: f64, other: f64, tie: f64) -> bool {
+    other - one > tie && other > one * TIE_SHARE
 }
 
 /// Adds a panel to the picture.
@@ -146,5 +150,17 @@ impl Standing {
     /// Returns how long it took to heal; if it never did, how long that was waited for.
     fn healed_millis(&self) -> f64 {
         millis(self.healed.unwrap_or(self.watched))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_millisecond_or_a_fifth_is_a_tie_and_one_lost_call_is_none() {
+        assert!(!is_better(0.1, 1.0, TIE) && !is_better(500.0, 590.0, TIE));
+        assert!(is_better(0.1, 1.2, TIE) && is_better(500.0, 601.0, TIE));
+        assert!(is_better(0.0, 1.0, 0.0) && !is_better(0.0, 0.0, 0.0));
     }
 }

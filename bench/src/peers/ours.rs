@@ -1,8 +1,9 @@
 //! `redis-manager`, by its forgiving face.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use redis_manager::{Config, RedisManager};
+use tokio::time::sleep;
 
 use super::{EXPIRY_MILLIS, Peer, url};
 use crate::Outcome;
@@ -17,6 +18,12 @@ pub(crate) struct Near(Ours);
 
 /// Memory of the near cache.
 const NEAR_CACHE_MB: u32 = 64;
+
+/// How often the near cache is asked until it counts as missing: it takes its time to connect.
+const PROBES: usize = 100;
+
+/// The pause after each time.
+const PAUSE: Duration = Duration::from_millis(10);
 
 impl Ours {
     /// Connects a manager, after its configuration was changed.
@@ -38,6 +45,25 @@ impl Near {
     /// Returns the manager.
     pub(crate) fn manager(&self) -> &RedisManager {
         self.0.manager()
+    }
+
+    /// Says whether this build of the library has a near cache, and it answers.
+    pub(crate) async fn is_at_work(&mut self) -> bool {
+        let key = "near:probe";
+        for _ in 0..PROBES {
+            let before = self.hits();
+            if !self.set(key, key).await {
+                return false;
+            }
+            for _ in 0..3 {
+                self.get(key).await;
+            }
+            if self.hits() > before {
+                return true;
+            }
+            sleep(PAUSE).await;
+        }
+        false
     }
 
     /// Says how often the near cache had the answer; `None` if this build of the library has none.
