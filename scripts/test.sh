@@ -280,8 +280,13 @@ run_examples_on_a_server() {
 }
 
 smoke_bench() {
-    for suite in fallback operations; do
-        cargo run --release --package bench -- "$suite" --quick --server "$REDIS_SERVER"
+    local suite suites="fallback operations throughput outage"
+    if grep -q '^near-cache ' Cargo.toml; then suites="$suites near"; fi
+    for suite in $suites; do
+        cargo run --release --package bench --all-features -- "$suite" --quick --server "$REDIS_SERVER" \
+            --json "$scratch/bench.json"
+        [ -s "$scratch/bench.json" ] || die "the suite $suite left no figures"
+        rm "$scratch/bench.json"
     done
 }
 

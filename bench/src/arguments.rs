@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::Outcome;
 
 /// How to call this program.
-const USAGE: &str = "usage: bench fallback|operations [--quick] [--only PART] [--server PATH]";
+const USAGE: &str = "usage: bench fallback|operations|throughput|near|outage [--quick] [--only PART] [--json FILE] \
+                     [--plot FILE.svg] [--server PATH]";
 
 /// What to measure, and how.
 #[derive(Debug, PartialEq)]
@@ -16,6 +17,10 @@ pub(crate) struct Arguments {
     pub(crate) quick: bool,
     /// Only the part of the suite with this name.
     pub(crate) only: Option<String>,
+    /// Where every figure is to be written, as JSON.
+    pub(crate) json: Option<PathBuf>,
+    /// Where a picture of the figures is to be drawn, as SVG.
+    pub(crate) plot: Option<PathBuf>,
     /// The program `redis-server`.
     pub(crate) server: PathBuf,
 }
@@ -27,6 +32,34 @@ pub(crate) enum Suite {
     Fallback,
     /// What single operations cost, against the client library and against each other.
     Operations,
+    /// How much goes through, against every other client.
+    Throughput,
+    /// What the near cache answers, how fast, and how fresh.
+    Near,
+    /// What callers feel of an outage, against every other client.
+    Outage,
+}
+
+impl Suite {
+    /// Every suite.
+    const ALL: [Self; 5] = [
+        Self::Fallback,
+        Self::Operations,
+        Self::Throughput,
+        Self::Near,
+        Self::Outage,
+    ];
+
+    /// Returns its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fallback => "fallback",
+            Self::Operations => "operations",
+            Self::Throughput => "throughput",
+            Self::Near => "near",
+            Self::Outage => "outage",
+        }
+    }
 }
 
 impl Arguments {
@@ -37,21 +70,22 @@ impl Arguments {
     /// - An argument is missing or unknown.
     pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Outcome<Self> {
         let mut words = words.into_iter();
-        let suite = match words.next().as_deref() {
-            Some("fallback") => Suite::Fallback,
-            Some("operations") => Suite::Operations,
-            _ => return Err(USAGE.into()),
-        };
+        let name = words.next().ok_or(USAGE)?;
+        let suite = Suite::ALL.into_iter().find(|suite| suite.name() == name).ok_or(USAGE)?;
         let mut arguments = Self {
             suite,
             quick: false,
             only: None,
+            json: None,
+            plot: None,
             server: "redis-server".into(),
         };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--quick" => arguments.quick = true,
                 "--only" => arguments.only = Some(words.next().ok_or(USAGE)?),
+                "--json" => arguments.json = Some(words.next().ok_or(USAGE)?.into()),
+                "--plot" => arguments.plot = Some(words.next().ok_or(USAGE)?.into()),
                 "--server" => arguments.server = words.next().ok_or(USAGE)?.into(),
                 unknown => return Err(format!("{unknown} is unknown; {USAGE}").into()),
             }
@@ -80,18 +114,21 @@ mod tests {
 
     #[test]
     fn options_follow_the_suite_in_any_order() -> Outcome {
-        let arguments = parse("fallback --server /opt/redis --quick")?;
+        let arguments = parse("fallback --server /opt/redis --json out.json --plot out.svg --quick")?;
         assert_eq!(arguments.suite, Suite::Fallback);
         assert!(arguments.quick && arguments.wants("hung"));
         assert_eq!(arguments.server, PathBuf::from("/opt/redis"));
+        assert_eq!(arguments.json, Some("out.json".into()));
+        assert_eq!(arguments.plot, Some("out.svg".into()));
         assert!(!parse("fallback --only memory")?.wants("hung"));
         Ok(())
     }
 
     #[test]
     fn each_suite_has_its_name() -> Outcome {
-        assert_eq!(parse("fallback")?.suite, Suite::Fallback);
-        assert_eq!(parse("operations --only hget")?.suite, Suite::Operations);
+        for suite in Suite::ALL {
+            assert_eq!(parse(suite.name())?.suite, suite);
+        }
         Ok(())
     }
 

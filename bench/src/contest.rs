@@ -16,8 +16,8 @@ use crate::{
     Outcome,
     allocations::{Allocated, Watch},
     arguments::Arguments,
-    machine,
-    report::{self, Goal, Sample, per_call, progress},
+    machine, progress,
+    report::{self, Goal, Sample, per_call},
 };
 
 /// Somebody who answers a call.
@@ -80,7 +80,7 @@ pub(crate) async fn contest<A: Contender, B: Contender>(
     ours: &A,
     fred: &B,
 ) -> Outcome {
-    progress(&format!("{}, {tasks} tasks", title.ratio));
+    progress::announce(&format!("{}, {tasks} tasks", title.ratio));
     compare(arguments, tasks, ours, fred).await?.print(title, tasks);
     title.print_allocations(tasks, title.who, turn(ours, tasks, SHORT, true).await?);
     title.print_allocations(tasks, "fred", turn(fred, tasks, SHORT, true).await?);
@@ -93,7 +93,7 @@ pub(crate) async fn contest<A: Contender, B: Contender>(
 ///
 /// - A task failed, or the kernel does not tell about the process.
 pub(crate) async fn control<C: Contender>(arguments: &Arguments, tasks: usize, contender: &C) -> Outcome {
-    progress("control");
+    progress::announce("control");
     let turns = compare(arguments, tasks, contender, contender).await?;
     turns
         .ratio(Slice::per_second)

@@ -10,7 +10,8 @@ mod refusal;
 use crate::{
     Outcome,
     arguments::Arguments,
-    suite::{self, Part},
+    machine::Machine,
+    suite::{self, CONDITIONS, Part},
 };
 
 /// The parts in the order of the report, under the names that `--only` takes.
@@ -32,6 +33,6 @@ const KEY: &str = "user:1:profile";
 /// # Errors
 ///
 /// - A server cannot be started, or nothing answers where something has to.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    suite::run("fallback", &PARTS, arguments)
+pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
+    suite::run(arguments, machine, CONDITIONS, &PARTS)
 }

@@ -1,8 +1,10 @@
 //! What the kernel says of this process and its machine.
 
 use std::{
-    fs,
+    env, fs,
     hint::black_box,
+    path::Path,
+    process::Command,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
@@ -15,19 +17,74 @@ use nix::{
 
 use crate::Outcome;
 
+/// What figures have to be read with.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// Processors that this process may use.
+    pub(crate) cores: usize,
+    /// How many processes wanted to run in the minute before, on average.
+    pub(crate) load: String,
+    /// What the processor calls itself.
+    pub(crate) processor: String,
+    /// The nanoseconds of an atomic addition that nobody contends for: a yardstick, since refusing a call consists of little else.
+    pub(crate) atomic_nanos: f64,
+    /// The compiler at hand, which cargo has just built this with.
+    pub(crate) rustc: String,
+    /// The server.
+    pub(crate) server: String,
+    /// When this was asked, in universal time.
+    pub(crate) date: String,
+}
+
+impl Machine {
+    /// Asks the kernel and the programs.
+    ///
+    /// # Errors
+    ///
+    /// - The kernel does not tell about the machine.
+    pub(crate) fn examine(server: &Path) -> Outcome<Self> {
+        let rustc = env::var("RUSTC").unwrap_or_else(|_absent| "rustc".to_owned());
+        Ok(Self {
+            cores: cores(),
+            load: load()?,
+            processor: processor(),
+            atomic_nanos: atomic_nanos(),
+            rustc: version(rustc.as_ref()),
+            server: version(server),
+            date: chrono::Utc::now().format("%Y-%m-%d %H:%M").to_string(),
+        })
+    }
+}
+
 /// Returns how many processors this process may use.
-pub(crate) fn cores() -> usize {
+fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Returns how many processes wanted to run in the last minute, on average.
-pub(crate) fn load() -> Outcome<String> {
+fn load() -> Outcome<String> {
     let loads = fs::read_to_string("/proc/loadavg")?;
     Ok(loads.split_whitespace().next().unwrap_or_default().to_owned())
 }
 
-/// Returns the nanoseconds of an atomic addition that nobody contends for: a yardstick, since refusing a call consists of little else.
-pub(crate) fn atomic_nanos() -> f64 {
+/// Returns what the processor calls itself.
+fn processor() -> String {
+    let known = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = known
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| "unknown processor".to_owned(), |(_, model)| model.trim().to_owned())
+}
+
+/// Returns what a program says that it is.
+fn version(program: &Path) -> String {
+    let told = Command::new(program).arg("--version").output();
+    let told = told.map(|told| String::from_utf8_lossy(&told.stdout).trim().to_owned());
+    told.unwrap_or_else(|_absent| format!("{} of unknown version", program.display()))
+}
+
+/// Measures an atomic addition.
+fn atomic_nanos() -> f64 {
     const ADDITIONS: u32 = 1_000_000;
     let counter = AtomicU64::new(0);
     let took = (0..5).map(|_| {

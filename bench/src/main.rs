@@ -1,7 +1,8 @@
 //! Measures `redis-manager` against real servers that it starts itself.
 //!
 //! ```text
-//! cargo run --release -p bench -- fallback|operations [--quick] [--only PART] [--server PATH]
+//! cargo run --release -p bench -- fallback|operations|throughput|near|outage [--quick] [--only PART] [--json FILE]
+//!     [--plot FILE.svg] [--server PATH]
 //! ```
 //!
 //! Standard output has one `name value` line for each figure, the spread and the goal behind a `#`; progress goes to
@@ -11,26 +12,31 @@ mod allocations;
 mod arguments;
 mod contest;
 mod fallback;
+mod json;
 mod machine;
+mod near;
 mod operations;
+mod outage;
+mod peers;
+mod plot;
+mod progress;
 mod report;
 mod rival;
 mod server;
 mod suite;
+mod throughput;
 
 use std::{error::Error, process::ExitCode};
 
 use arguments::{Arguments, Suite};
+use machine::Machine;
 
 /// What a figure comes to, or why it could not be measured.
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Measures the suite that the arguments name.
 fn main() -> ExitCode {
-    let measured = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| match arguments.suite {
-        Suite::Fallback => fallback::run(&arguments),
-        Suite::Operations => operations::run(&arguments),
-    });
+    let measured = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| measure(&arguments));
     match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -38,4 +44,25 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Measures, and leaves what is to be left.
+fn measure(arguments: &Arguments) -> Outcome {
+    let machine = Machine::examine(&arguments.server)?;
+    let measured = match arguments.suite {
+        Suite::Fallback => fallback::run(arguments, &machine),
+        Suite::Operations => operations::run(arguments, &machine),
+        Suite::Throughput => throughput::run(arguments, &machine),
+        Suite::Near => near::run(arguments, &machine),
+        Suite::Outage => outage::run(arguments, &machine),
+    };
+    progress::finish();
+    measured?;
+    if let Some(path) = &arguments.json {
+        json::write(path, arguments, &machine, &report::take_figures())?;
+    }
+    if let Some(path) = &arguments.plot {
+        plot::write(path, arguments, &machine)?;
+    }
+    Ok(())
 }

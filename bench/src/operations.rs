@@ -9,7 +9,8 @@ mod sizes;
 use crate::{
     Outcome,
     arguments::Arguments,
-    suite::{self, Part},
+    machine::Machine,
+    suite::{self, CONDITIONS, Part},
 };
 
 /// The parts in the order of the report, under the names that `--only` takes.
@@ -29,6 +30,6 @@ const PARTS: [(&str, Part); 8] = [
 /// # Errors
 ///
 /// - A server cannot be started, or nothing answers where something has to.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    suite::run("operations", &PARTS, arguments)
+pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
+    suite::run(arguments, machine, CONDITIONS, &PARTS)
 }

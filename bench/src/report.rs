@@ -1,8 +1,32 @@
 //! Figures, and how they are printed.
 
-use std::time::Duration;
+use std::{
+    mem,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use crate::{Outcome, arguments::Arguments, machine};
+use crate::{arguments::Arguments, machine::Machine, progress};
+
+/// Every figure that was printed, for whoever writes or draws them in the end.
+static FIGURES: Mutex<Vec<Figure>> = Mutex::new(Vec::new());
+
+/// A figure as it was printed.
+#[derive(Debug, Clone)]
+pub(crate) struct Figure {
+    /// What it is called.
+    pub(crate) name: String,
+    /// The median of the rounds, or what was measured once.
+    pub(crate) median: f64,
+    /// The least of the rounds.
+    pub(crate) min: f64,
+    /// The most of the rounds.
+    pub(crate) max: f64,
+    /// What it should be.
+    pub(crate) goal: Goal,
+    /// What else there is to say.
+    pub(crate) remark: String,
+}
 
 /// What was measured, several times.
 #[derive(Debug, Clone, Default)]
@@ -52,8 +76,21 @@ impl Sample {
 
     /// Prints the median, with the spread behind it.
     pub(crate) fn print_median(&self, name: &str, goal: Goal) {
+        self.print_median_with(name, goal, "");
+    }
+
+    /// Prints the median, with the spread and a remark behind it.
+    pub(crate) fn print_median_with(&self, name: &str, goal: Goal, remark: &str) {
         let spread = format!("{}..{}", shown(self.percentile(0)), shown(self.max()));
-        print_with(name, self.median(), goal, &spread);
+        let figure = Figure {
+            name: name.to_owned(),
+            median: self.median(),
+            min: self.percentile(0),
+            max: self.max(),
+            goal,
+            remark: remark.to_owned(),
+        };
+        figure.publish(&spread);
     }
 }
 
@@ -66,30 +103,73 @@ impl FromIterator<f64> for Sample {
 }
 
 impl Goal {
+    /// Returns how the goal is written: a sign and a bound.
+    pub(crate) fn bound(self) -> Option<(&'static str, f64)> {
+        match self {
+            Self::AtMost(bound) => Some(("<=", bound)),
+            Self::AtLeast(bound) => Some((">=", bound)),
+            Self::Any => None,
+        }
+    }
+
+    /// Says whether a value reaches the goal, if there is one.
+    pub(crate) fn is_reached(self, value: f64) -> Option<bool> {
+        match self {
+            Self::AtMost(bound) => Some(value <= bound),
+            Self::AtLeast(bound) => Some(value >= bound),
+            Self::Any => None,
+        }
+    }
+
     /// Says what the goal is and whether a value reaches it.
     fn verdict(self, value: f64) -> Option<String> {
-        let (sign, bound, is_reached) = match self {
-            Self::AtMost(bound) => ("<=", bound, value <= bound),
-            Self::AtLeast(bound) => (">=", bound, value >= bound),
-            Self::Any => return None,
-        };
+        let ((sign, bound), is_reached) = self.bound().zip(self.is_reached(value))?;
         let verdict = if is_reached { "ok" } else { "MISSED" };
         Some(format!("goal {sign} {}: {verdict}", shown(bound)))
     }
 }
 
+impl Figure {
+    /// Prints it, with the spread, the remark and the goal's verdict, and keeps it.
+    fn publish(self, spread: &str) {
+        let verdict = self.goal.verdict(self.median);
+        let remarks: Vec<&str> = [spread, &self.remark]
+            .into_iter()
+            .filter(|remark| !remark.is_empty())
+            .chain(verdict.as_deref())
+            .collect();
+        let comment = remarks.join(", ");
+        let (name, value) = (&self.name, shown(self.median));
+        if comment.is_empty() {
+            progress::print(&format!("{name} {value}"));
+        } else {
+            progress::print(&format!("{name} {value} # {comment}"));
+        }
+        FIGURES.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+    }
+}
+
+/// Returns every figure that was printed since the last time.
+pub(crate) fn take_figures() -> Vec<Figure> {
+    mem::take(&mut FIGURES.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Prints the comment that stands before the figures of a suite.
-///
-/// # Errors
-///
-/// - The kernel does not tell about the machine.
-pub(crate) fn print_preface(suite: &str, arguments: &Arguments, conditions: &str) -> Outcome {
-    let length = arguments.either("full", "quick");
-    let (cores, load, atomic) = (machine::cores(), machine::load()?, shown(machine::atomic_nanos()));
-    println!("# {suite}, {length} run: {cores} cores, load {load} before, an atomic addition takes {atomic} ns");
-    println!("# {conditions}");
-    println!("# name, median of the rounds # min..max, goal");
-    Ok(())
+pub(crate) fn print_preface(arguments: &Arguments, machine: &Machine, conditions: &str) {
+    let (suite, length) = (arguments.suite.name(), arguments.either("full", "quick"));
+    let Machine { cores, load, .. } = machine;
+    let atomic = shown(machine.atomic_nanos);
+    remark(&format!(
+        "{suite}, {length} run: {cores} cores, load {load} before, an atomic addition takes {atomic} ns"
+    ));
+    remark(&format!("{}, {}, {}", machine.processor, machine.rustc, machine.server));
+    conditions.lines().for_each(remark);
+    remark("name, median of the rounds # min..max, goal");
+}
+
+/// Prints a line that is no figure.
+pub(crate) fn remark(text: &str) {
+    progress::print(&format!("# {text}"));
 }
 
 /// Prints a figure that was measured once.
@@ -99,29 +179,20 @@ pub(crate) fn print(name: &str, value: f64, goal: Goal) {
 
 /// Prints a figure with a remark behind it.
 pub(crate) fn print_with(name: &str, value: f64, goal: Goal, remark: &str) {
-    let verdict = goal.verdict(value);
-    let remarks: Vec<&str> = [remark]
-        .into_iter()
-        .filter(|remark| !remark.is_empty())
-        .chain(verdict.as_deref())
-        .collect();
-    let comment = remarks.join(", ");
-    let value = shown(value);
-    if comment.is_empty() {
-        println!("{name} {value}");
-    } else {
-        println!("{name} {value} # {comment}");
-    }
+    let figure = Figure {
+        name: name.to_owned(),
+        median: value,
+        min: value,
+        max: value,
+        goal,
+        remark: remark.to_owned(),
+    };
+    figure.publish("");
 }
 
 /// Prints how large a future is: so much is written and read for each call, and lies in every task that calls.
 pub(crate) fn print_future<F: Future + ?Sized>(name: &str, future: &F) {
     print(name, per_call(size_of_val(future) as u64, 1), Goal::Any);
-}
-
-/// Says on standard error what happens now.
-pub(crate) fn progress(what: &str) {
-    eprintln!("… {what}");
 }
 
 /// Returns milliseconds.

@@ -1,4 +1,4 @@
-//! The plain client library that the manager is built on, used as its own documentation says.
+//! Clients that have nothing to do with the manager: the library that it is built on, as its documentation makes it, and one that blocks.
 
 use std::time::Duration;
 
@@ -13,15 +13,34 @@ use fred::{
 
 use crate::{Outcome, server::RedisServer};
 
-/// Connects a pool with a deadline like the manager's, and as many connections.
+/// Connects one connection with a deadline like the manager's.
 ///
 /// # Errors
 ///
 /// - The server does not answer.
 pub(crate) async fn plain_pool(server: &RedisServer) -> Outcome<Pool> {
+    pool(server.port(), 1).await
+}
+
+/// Connects as somebody else would, whose calls block the thread.
+///
+/// # Errors
+///
+/// - The server does not answer.
+pub(crate) fn blocking(port: u16) -> Outcome<redis::Connection> {
+    let client = redis::Client::open(format!("redis://127.0.0.1:{port}"))?;
+    Ok(client.get_connection()?)
+}
+
+/// Connects so many connections with a deadline like the manager's.
+///
+/// # Errors
+///
+/// - The server does not answer.
+pub(crate) async fn pool(port: u16, connections: usize) -> Outcome<Pool> {
     let config = Config {
         server: ServerConfig::Centralized {
-            server: Server::new("127.0.0.1", server.port()),
+            server: Server::new("127.0.0.1", port),
         },
         version: RespVersion::RESP3,
         ..Config::default()
@@ -34,7 +53,7 @@ pub(crate) async fn plain_pool(server: &RedisServer) -> Outcome<Pool> {
             };
         })
         .with_performance_config(|performance| performance.default_command_timeout = Duration::from_millis(500))
-        .build_pool(1)?;
+        .build_pool(connections)?;
     pool.init().await?;
     Ok(pool)
 }

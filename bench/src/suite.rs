@@ -2,13 +2,16 @@
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Outcome, arguments::Arguments, report};
+use crate::{Outcome, arguments::Arguments, machine::Machine, progress, report};
 
 /// Measures and prints some figures.
 pub(crate) type Part = fn(&Arguments) -> Outcome;
 
 /// Threads of every runtime here, as on the smallest machine that a service runs on.
 const WORKERS: usize = 2;
+
+/// How the suites talk to servers, unless they say otherwise.
+pub(crate) const CONDITIONS: &str = "values of 64 bytes, RESP3, 1 connection, deadline 500 ms, servers on this machine";
 
 /// As long as what services put into caches: 64 bytes.
 pub(crate) const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -19,20 +22,22 @@ pub(crate) const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef
 ///
 /// - A server cannot be started, or nothing answers where something has to.
 /// - No part has the name that is asked for.
-pub(crate) fn run(suite: &str, parts: &[(&str, Part)], arguments: &Arguments) -> Outcome {
-    let conditions = format!(
-        "values of {} bytes, RESP3, 1 connection, deadline 500 ms, tokio with {WORKERS} workers, servers on this machine",
-        VALUE.len()
-    );
-    let mut wanted = parts.iter().filter(|(name, _)| arguments.wants(name)).peekable();
-    if wanted.peek().is_none() {
+pub(crate) fn run(arguments: &Arguments, machine: &Machine, conditions: &str, parts: &[(&str, Part)]) -> Outcome {
+    let wanted: Vec<_> = parts.iter().filter(|(name, _)| arguments.wants(name)).collect();
+    if wanted.is_empty() {
         let names: Vec<&str> = parts.iter().map(|(name, _)| *name).collect();
-        return Err(format!("the parts of {suite} are {}", names.join(", ")).into());
+        return Err(format!("the parts of {} are {}", arguments.suite.name(), names.join(", ")).into());
     }
-    report::print_preface(suite, arguments, &conditions)?;
+    report::print_preface(
+        arguments,
+        machine,
+        &format!("tokio with {WORKERS} workers, {conditions}"),
+    );
+    progress::expect(wanted.len());
     for (name, part) in wanted {
-        report::progress(name);
+        progress::announce(name);
         part(arguments)?;
+        progress::advance();
     }
     Ok(())
 }

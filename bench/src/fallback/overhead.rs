@@ -14,7 +14,8 @@ use crate::{
     Outcome,
     arguments::Arguments,
     contest::{Contender, Title, contest, control, key},
-    report::{Goal, print_future, progress},
+    progress,
+    report::{Goal, print_future},
     rival,
     server::RedisServer,
     suite::{VALUE, runtime},
@@ -62,7 +63,7 @@ pub(super) fn overhead_vs_fred(arguments: &Arguments) -> Outcome {
         for tasks in TASKS {
             contest(arguments, &title, tasks, &ours, &fred).await?;
         }
-        progress(&format!("the manager counted {:?}", ours.metrics()));
+        progress::announce(&format!("the manager counted {:?}", ours.metrics()));
         control(arguments, MANY, &fred).await?;
         print_future("manager_get_future_bytes", &RedisManager::get(&ours, "key"));
         let theirs = KeysInterface::get::<Option<String>, _>(fred.next(), "key");

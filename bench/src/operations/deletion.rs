@@ -17,7 +17,8 @@ use tokio::time::sleep;
 use crate::{
     Outcome,
     arguments::Arguments,
-    report::{self, Goal, Sample, millis, per_call, progress},
+    progress,
+    report::{self, Goal, Sample, millis, per_call},
     server::RedisServer,
     suite::{VALUE, runtime},
 };
@@ -48,7 +49,7 @@ pub(super) fn delete_pattern(arguments: &Arguments) -> Outcome {
     runtime()?.block_on(async {
         let manager = server.manager()?;
         let service = manager.service();
-        progress(&format!("filling a server with {keys} keys"));
+        progress::announce(&format!("filling a server with {keys} keys"));
         fill(service, "session", keys).await?;
         fill(service, "other", OTHERS).await?;
         let bystander = Bystander::start(server.port())?;
