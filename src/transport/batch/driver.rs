@@ -42,13 +42,10 @@ pub(super) trait Cargo: Send + Sync + 'static {
     /// - What has failed for all: the connection, or time is up.
     fn together(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         commands: &[Command],
         within: Duration,
     ) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
-
-    /// Finds out how to send the next batch better, after one that has been answered.
-    fn learn(&self, connection: &Connection, within: Duration) -> impl Future<Output = ()> + Send;
 }
 
 /// One lane's work.
@@ -60,6 +57,9 @@ struct Work<C> {
     /// What this lane sends is not permitted here.
     is_refused: AtomicBool,
 }
+
+/// Lets nobody wait for a driver that has ended.
+struct ClosesLane(Arc<Lane>);
 
 /// A batch under way. Dropped without an answer it is lost.
 struct Taken {
@@ -108,9 +108,11 @@ pub(super) async fn one_by_one(connection: &Connection, commands: Vec<Command>, 
 }
 
 async fn drive<C: Cargo>(work: Work<C>) {
+    let _closes = ClosesLane(Arc::clone(&work.lane));
     loop {
         work.lane.work().await;
-        // Others that are ready join first.
+        // Others that are ready join first, and who is woken by them.
+        yield_now().await;
         yield_now().await;
         work.send_batch().await;
     }
@@ -135,8 +137,6 @@ impl<C: Cargo> Work<C> {
             }
         };
         taken.batch.tell(outcomes);
-        drop(taken);
-        self.cargo.learn(&self.connection, self.deadline).await;
     }
 
     /// Sends the commands of a batch together, or one by one where that does not work. Returns an outcome for each member.
@@ -240,6 +240,12 @@ fn is_about_the_command(error: &Error) -> bool {
         ErrorKind::Auth => message.contains(" command"),
         ErrorKind::Unsupported => true,
         _ => message.contains("can't run this command"),
+    }
+}
+
+impl Drop for ClosesLane {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

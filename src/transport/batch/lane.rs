@@ -64,8 +64,8 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(in super::super) struct Turn(Arc<Lane>);
 
-/// So many calls of a lane wait at most.
-const WAITING: usize = 1024;
+/// So many calls of a lane wait at most; each is somebody's who waits anyway.
+const WAITING: usize = 64 * 1024;
 
 impl Lane {
     pub(super) fn new(limits: Limits) -> Self {

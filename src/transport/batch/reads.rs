@@ -48,7 +48,7 @@ impl Cargo for Reads {
 
     async fn together(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         commands: &[Command],
         within: Duration,
     ) -> Result<Vec<Outcome>, Failure> {
@@ -63,8 +63,6 @@ impl Cargo for Reads {
         look_again(connection, commands, &mut outcomes, asked + within).await;
         Ok(outcomes)
     }
-
-    async fn learn(&self, _connection: &Connection, _within: Duration) {}
 }
 
 /// `MGET` says of a key that is no string what it says of one that does not exist; `GET` does not.

@@ -1,6 +1,6 @@
 //! Reads for the near cache that leave together: one script tells every value and how long it will live.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure},
@@ -22,7 +22,7 @@ impl Cargo for ReadsWithTtl {
 
     async fn together(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         commands: &[Command],
         within: Duration,
     ) -> Result<Vec<Outcome>, Failure> {
@@ -39,6 +39,4 @@ impl Cargo for ReadsWithTtl {
         };
         Ok(commands.iter().map(answer).collect())
     }
-
-    async fn learn(&self, _connection: &Connection, _within: Duration) {}
 }

@@ -2,7 +2,14 @@
 //!
 //! Of several writes to one key only the last is sent, because nobody could ever see the others.
 
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -20,7 +27,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Writes {
     /// Whether the server has `MSETEX`.
-    has_msetex: OnceLock<bool>,
+    has_msetex: Arc<OnceLock<bool>>,
+    has_asked: AtomicBool,
 }
 
 /// What is written, each key once.
@@ -65,24 +73,32 @@ impl Cargo for Writes {
 
     async fn together(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         commands: &[Command],
         within: Duration,
     ) -> Result<Vec<Outcome>, Failure> {
         let plan = Plan::of(commands);
         let life = plan.life();
-        let has_msetex = self.has_msetex.get().copied().unwrap_or_default();
+        let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within);
         connection.send(plan.into_command(life, has_msetex), within).await?;
         Ok(commands.iter().map(|_| Ok(Reply::Ok)).collect())
     }
+}
 
-    /// Asks once whether the server has `MSETEX`.
-    async fn learn(&self, connection: &Connection, within: Duration) {
-        if self.has_msetex.get().is_none() {
-            let answer = connection.send(knowledge::question("MSETEX"), within).await;
-            let has_it = matches!(answer, Ok(Reply::Array(found)) if matches!(found.first(), Some(Reply::Array(_))));
-            self.has_msetex.get_or_init(|| has_it);
+impl Writes {
+    /// Says whether the server has `MSETEX`, as far as that is known. It is asked once; who asks does not wait.
+    fn has_msetex(&self, connection: &Arc<Connection>, within: Duration) -> bool {
+        let known = &self.has_msetex;
+        let is_first = known.get().is_none() && !self.has_asked.swap(true, Relaxed);
+        if is_first {
+            let (known, connection) = (Arc::clone(known), Arc::clone(connection));
+            tokio::spawn(async move {
+                let answer = connection.send(knowledge::question("MSETEX"), within).await;
+                let found = matches!(answer, Ok(Reply::Array(found)) if matches!(found.first(), Some(Reply::Array(_))));
+                known.get_or_init(|| found);
+            });
         }
+        known.get().copied().unwrap_or_default()
     }
 }
 

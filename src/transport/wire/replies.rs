@@ -6,11 +6,8 @@ use fred::{interfaces::Resp3Frame as Frame, types::Value};
 use super::super::failure;
 use crate::reply::Reply;
 
-/// Longer values stay slices of the read buffer; shorter ones are copied, so that they do not keep it alive.
-const COPIED_BELOW: usize = 64 * 1024;
-
-/// The same for values that share their buffer with a whole batch.
-const COPIED_FROM_BATCH_BELOW: usize = 8 * 1024 * 1024;
+/// Longer values stay slices of the read buffer; shorter ones are copied, so that they do not keep it alive, with all that came with them.
+const COPIED_BELOW: usize = 1024 * 1024;
 
 pub(super) fn of_value(value: Value) -> Reply {
     match value {
@@ -54,7 +51,7 @@ pub(super) fn of_frame(frame: Frame) -> Reply {
 }
 
 pub(super) fn of_bytes(bytes: Bytes) -> Reply {
-    Reply::Bytes(detached(bytes))
+    Reply::Bytes(detached(&bytes))
 }
 
 pub(super) fn of_optional(bytes: Option<Bytes>) -> Reply {
@@ -70,20 +67,18 @@ pub(super) fn slice(frame: Frame) -> Option<Bytes> {
 }
 
 /// Copies a reply out of the read buffer, unless that would take long.
-///
-/// Of a batch all values are slices of one buffer: whoever keeps a slice keeps it all.
 pub(in super::super) fn copied(reply: &Reply) -> Reply {
     match reply {
-        Reply::Bytes(bytes) if bytes.len() < COPIED_FROM_BATCH_BELOW => Reply::Bytes(Bytes::copy_from_slice(bytes)),
+        Reply::Bytes(bytes) => Reply::Bytes(detached(bytes)),
         Reply::Array(replies) => Reply::Array(replies.iter().map(copied).collect()),
         other => other.clone(),
     }
 }
 
-fn detached(bytes: Bytes) -> Bytes {
+fn detached(bytes: &Bytes) -> Bytes {
     if bytes.len() < COPIED_BELOW {
-        Bytes::copy_from_slice(&bytes)
+        Bytes::copy_from_slice(bytes)
     } else {
-        bytes
+        bytes.clone()
     }
 }
