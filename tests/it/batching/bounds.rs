@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{CALLERS, Load, at_once, calls, forget_statistics, patient};
+use super::{CALLERS, Load, at_once, patient};
 use crate::support::RedisServer;
 
 const MB: usize = 1024 * 1024;
@@ -29,25 +29,25 @@ async fn a_very_large_value_does_not_make_small_reads_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_values_are_written_each_by_itself() {
+async fn values_of_all_sizes_are_written_at_once() {
     let server = RedisServer::start();
     let redis = patient(&server.url());
-    assert!(redis.initialize().await);
-    forget_statistics(&server);
     let load = Load::on(&redis, 16);
     at_once(CALLERS, |task| {
         let redis = Arc::clone(&redis);
         async move {
-            let value = format!("{task:02}").repeat(10 * 1024);
-            for _ in 0..5 {
-                assert!(redis.set(format!("k:{task}"), &*value).await);
-                assert!(redis.get(format!("k:{task}")).await.is_some_and(|found| found == value));
+            let key = format!("k:{task}");
+            for length in [0, 1, 100, 20 * 1024, 300 * 1024, MB + task, 17] {
+                let value = vec![b'a' + (task % 26) as u8; length];
+                assert!(redis.set(&key, value.clone()).ex(3_600).await);
+                assert!(redis.get_bytes(&key).await.is_some_and(|found| found == value));
+                assert!(redis.set(&key, value.clone()).await);
+                assert!(redis.get_bytes(&key).await.is_some_and(|found| found == value));
             }
         }
     })
     .await;
     load.end().await;
-    assert!(calls(&server, "set") >= 5 * CALLERS as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ fn resident_bytes() -> usize {
 /// The values of others that came in the same reply are not kept with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_is_kept_keeps_nothing_else() {
-    const KEPT: usize = 40;
+    const KEPT: usize = 120;
     const LENGTH: usize = 100 * 1024;
     let server = RedisServer::start();
     let redis = patient(&server.url());
@@ -108,6 +108,6 @@ async fn a_value_that_is_kept_keeps_nothing_else() {
     }
     let more = resident_bytes().saturating_sub(before);
     assert!(kept.iter().all(|value| value.len() == LENGTH));
-    // All values of all rounds would be 256 MB.
-    assert!(more < 80 * MB, "{} MB for {KEPT} values of 100 KB", more / MB);
+    // All values of all rounds would be 768 MB. Other tests run in this process as well.
+    assert!(more < 300 * MB, "{} MB for {KEPT} values of 100 KB", more / MB);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, maybe_done};
 use redis_manager::{ErrorKind, RedisManager};
 use tokio::time::{sleep, timeout};
 
@@ -89,6 +89,30 @@ async fn of_writes_that_one_task_joins_the_last_one_stays() {
     })
     .await;
     load.end().await;
+}
+
+#[tokio::test]
+async fn of_more_writes_than_may_wait_the_last_one_stays() {
+    let server = RedisServer::start();
+    let redis = patient(&server.url());
+    assert!(redis.initialize().await);
+    for round in 0..3 {
+        let write = |number| redis.set("k", format!("{round} {number}")).into_future();
+        let mut writes: Vec<_> = (0..3_000).map(|number| Box::pin(maybe_done(write(number)))).collect();
+        // Each is begun before the next one.
+        poll_fn(|context| {
+            let are_done = writes.iter_mut().map(|write| write.as_mut().poll(context).is_ready());
+            if are_done.fold(true, |all, is_done| all && is_done) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        let are_set = writes.iter_mut().map(|write| write.as_mut().take_output());
+        assert!(are_set.into_iter().all(|is_set| is_set == Some(true)));
+        assert_eq!(redis.get("k").await, Some(format!("{round} 2999")));
+    }
 }
 
 /// Begins a call and gives it up: before or after it was sent, by chance.
