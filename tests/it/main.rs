@@ -15,6 +15,7 @@ mod face;
 
 mod bad_input;
 mod batches;
+mod batching;
 mod blocking;
 #[cfg(feature = "testing")]
 mod cache_store;
