@@ -84,7 +84,10 @@ pub struct Config {
     pub serve_stale_in_outage: Duration,
 }
 
-/// Which concurrent commands may share a round trip (`REDIS_BATCHING`). Read and checked, but without effect yet.
+/// Which calls of different tasks may share a round trip (`REDIS_BATCHING`).
+///
+/// Each caller gets its own answer, error and deadline, as if its command had been alone. A call that finds nothing under way is sent alone. What the
+/// server sees are `MGET`, `MSET`, `MSETEX` and scripts in the place of many `GET`s and `SET`s.
 ///
 /// # Examples
 ///
@@ -94,12 +97,12 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Batching {
-    /// Reads and writes: `on`.
+    /// Plain reads, and plain writes: `on`.
     #[default]
     On,
-    /// Reads only: `reads`.
+    /// Plain reads only: `reads`.
     Reads,
-    /// None: `off`.
+    /// None, each call is a command of its own: `off`.
     Off,
 }
 
