@@ -71,7 +71,9 @@ struct Window {
 /// Permission for the one probe. Its holder owes a verdict: [`Breaker::close`] or [`Breaker::reopen`].
 #[derive(Debug)]
 #[must_use]
-pub(crate) struct Probe(());
+pub(crate) struct Probe {
+    began: Instant,
+}
 
 impl Default for Policy {
     fn default() -> Self {
@@ -82,7 +84,7 @@ impl Default for Policy {
             window: Duration::from_secs(5),
             short: Backoff {
                 first: Duration::from_millis(50),
-                max: Duration::from_millis(500),
+                max: Duration::from_millis(200),
             },
             long: Backoff {
                 first: Duration::from_secs(2),
@@ -164,7 +166,7 @@ impl Breaker {
                     return Err(wait);
                 }
                 self.state = State::HalfOpen;
-                Ok(Probe(()))
+                Ok(Probe { began: now })
             }
             State::Closed { .. } | State::HalfOpen => Err(Duration::MAX),
         }
@@ -179,17 +181,19 @@ impl Breaker {
 
     /// The probe was answered.
     pub(crate) fn close(&mut self, probe: Probe, now: Instant) {
-        let Probe(()) = probe;
+        let Probe { began: _ } = probe;
         self.state = State::Closed { since: now };
         self.row = 0;
         self.recent = Window::default();
         self.before = Window::default();
     }
 
-    /// The probe was not answered.
+    /// The probe was not answered. The pause counts from its beginning: one that itself took long is followed by the shortest pause.
     pub(crate) fn reopen(&mut self, probe: Probe, now: Instant, severity: Severity, chance: f64) {
-        let Probe(()) = probe;
-        self.open(now, severity, chance);
+        self.open(probe.began, severity, chance);
+        if let State::Open { retry_at: Some(at) } = &mut self.state {
+            *at = (*at).max(now + self.policy.short.pause(0, chance));
+        }
     }
 
     fn open(&mut self, now: Instant, severity: Severity, chance: f64) {
@@ -320,8 +324,22 @@ mod tests {
         let backoff = Policy::default().short;
         assert_eq!(backoff.pause(0, 1.0), 50 * MS);
         assert_eq!(backoff.pause(1, 1.0), 100 * MS);
-        assert_eq!(backoff.pause(40, 1.0), 500 * MS);
-        assert_eq!(backoff.pause(40, 0.0), 250 * MS);
+        assert_eq!(backoff.pause(40, 1.0), 200 * MS);
+        assert_eq!(backoff.pause(40, 0.0), 100 * MS);
+    }
+
+    #[test]
+    fn a_probe_that_took_long_is_soon_followed_by_the_next() {
+        let now = Instant::now();
+        let mut breaker = Breaker::new(Policy::default());
+        for _ in 0..10 {
+            let probe = breaker.try_probe(now).unwrap();
+            breaker.reopen(probe, now, Severity::Passing, 1.0);
+            breaker.hurry();
+        }
+        let probe = breaker.try_probe(now).unwrap();
+        breaker.reopen(probe, now + 1000 * MS, Severity::Passing, 1.0);
+        assert_eq!(breaker.try_probe(now + 1000 * MS).unwrap_err(), 50 * MS);
     }
 
     #[test]
