@@ -74,7 +74,7 @@ impl Lane {
             limits,
             queue: Mutex::new(Queue {
                 full: VecDeque::new(),
-                open: Batch::new(&order),
+                open: Batch::new(&order, 0),
                 weight: 0,
                 waiting: 0,
                 under_way: 0,
@@ -192,7 +192,9 @@ impl Queue {
     /// Opens another batch, and returns the one that was open.
     fn renew(&mut self, order: &Arc<Mutex<()>>) -> Arc<Batch> {
         self.weight = 0;
-        mem::replace(&mut self.open, Batch::new(order))
+        // The next one is probably as large.
+        let room = self.open.len();
+        mem::replace(&mut self.open, Batch::new(order, room))
     }
 }
 

@@ -54,9 +54,15 @@ pub(in super::super) struct Ticket {
 }
 
 impl Batch {
-    pub(super) fn new(order: &Arc<Mutex<()>>) -> Arc<Self> {
+    /// Makes a batch with room for so many, at first.
+    pub(super) fn new(order: &Arc<Mutex<()>>, room: usize) -> Arc<Self> {
         Arc::new(Self {
-            members: Mutex::default(),
+            members: Mutex::new(Members {
+                commands: Vec::with_capacity(room),
+                wakers: Vec::with_capacity(room),
+                due: Vec::with_capacity(room),
+                ..Members::default()
+            }),
             outcomes: OnceLock::new(),
             expired: AtomicUsize::new(0),
             order: Arc::clone(order),
