@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    boxes::{Reused, Shelf},
+    boxes::Reused,
     failure::{self, Failure},
     wire,
 };
@@ -120,18 +120,12 @@ impl Connection {
 
     /// The same in a box that is used again and again. The future does not keep the connection open.
     pub(super) fn send_boxed(&self, command: Command, within: Duration) -> Reused {
-        let client = self.within(within);
-        match command {
-            Command::Get { key } => Reused::new(Shelf::Get, async move { wire::get(&client, key).await }),
-            Command::Set(set) => Reused::new(Shelf::Set, async move { wire::set(&client, set).await }),
-            other => Reused::new(Shelf::Any, async move { wire::send(&client, other).await }),
-        }
+        Reused::send(self.within(within), command)
     }
 
     /// Asks for a list without a guard.
     pub(super) fn list_boxed(&self, command: Command, within: Duration) -> Reused {
-        let client = self.within(within);
-        Reused::new(Shelf::List, async move { wire::list(&client, command).await })
+        Reused::list(self.within(within), command)
     }
 
     /// Asks for the values of many keys; `None` for each that has no string. They stay slices of the read buffer.
