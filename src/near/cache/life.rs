@@ -44,10 +44,12 @@ impl Near {
 
     /// Forgets everything, and whatever is on its way.
     pub(crate) fn empty(&self, reason: Reason) {
-        let was_empty = self.shelf.is_empty();
+        // A loss counts even if there was nothing to lose; that something begins or ends does not.
+        let is_loss = matches!(reason, Reason::FeedLost | Reason::Lagged | Reason::ServerFlushed);
+        let counts = is_loss || !self.shelf.is_empty();
         self.stamps.void_all();
-        if !was_empty {
-            self.shelf.clear();
+        self.shelf.clear();
+        if counts {
             self.flushes.add(reason);
         }
     }
