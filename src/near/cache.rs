@@ -100,7 +100,7 @@ impl Near {
         };
         // From before it was asked for: so it never outlives the server's own.
         let expires = left.map(|left| ticket.taken.after(left));
-        self.stamps.decide(ticket, |is_good| {
+        self.stamps.decide(ticket, self.now(), |is_good| {
             let expires = expires.filter(|_| is_good);
             self.replace(key, value.as_ref(), ticket.taken, expires)
         });
