@@ -4,8 +4,8 @@
 //! (`tracking`). Four rules make it gap-proof:
 //!
 //! - a value is stored only with a [`Ticket`] that was taken before it was asked for. Whatever happened to its key since, or to the whole
-//!   cache, has made the ticket void ([`stamps`]);
-//! - it is served only while a heartbeat on the very connection that brings the messages is young enough ([`lease`]);
+//!   cache, has made the ticket void (`stamps`);
+//! - it is served only while a heartbeat on the very connection that brings the messages is young enough (`lease`);
 //! - whenever a message may have been missed everything is emptied, for a [`Reason`];
 //! - it is empty when serving begins again.
 

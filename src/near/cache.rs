@@ -1,11 +1,13 @@
 //! The near cache as the road sees it.
 
+mod life;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::{
-    Condition, Moment, Reason, Ticket,
+    Condition, Moment, Ticket,
     flushes::Flushes,
     held::Held,
     lease::Lease,
@@ -98,7 +100,7 @@ impl Near {
         };
         // From before it was asked for: so it never outlives the server's own.
         let expires = left.map(|left| ticket.taken.after(left));
-        self.stamps.decide(ticket, |is_good| {
+        self.stamps.decide(ticket, self.now(), |is_good| {
             let expires = expires.filter(|_| is_good);
             self.replace(key, value.as_ref(), ticket.taken, expires)
         });
@@ -151,85 +153,8 @@ impl Near {
     }
 }
 
-/// For the feed, which brings the server's messages.
+/// For people.
 impl Near {
-    /// Begins a new feed that has missed nothing so far, and returns its number.
-    pub(crate) fn begin_feed(&self) -> u64 {
-        let feed = self.lease.next_feed();
-        self.empty(Reason::FeedBegins);
-        feed
-    }
-
-    /// Notes that a feed had missed nothing when it was asked, at that time.
-    pub(crate) fn prove(&self, feed: u64, asked: Instant, holds_for: Duration) {
-        let asked = asked.saturating_duration_since(self.began);
-        self.lease.prove(feed, Moment(0).after(asked).after(holds_for));
-    }
-
-    /// Notes that a feed brings nothing any more.
-    pub(crate) fn end_feed(&self, feed: u64, reason: &str) {
-        self.lease.revoke(feed, reason);
-        // With a grace the entries stay, unserved: they may be asked for if this becomes an outage.
-        if self.settings.grace.is_zero() {
-            self.empty(Reason::FeedLost);
-        }
-    }
-
-    /// Says why there is no feed.
-    pub(crate) fn explain(&self, reason: &str) {
-        self.lease.explain(reason);
-    }
-
-    /// Forgets keys that the server says were changed.
-    pub(crate) fn invalidate(&self, key: &[u8]) {
-        self.told.add(1);
-        self.forget(key);
-    }
-
-    /// Forgets everything, and whatever is on its way.
-    pub(crate) fn empty(&self, reason: Reason) {
-        let was_empty = self.shelf.is_empty();
-        self.stamps.void_all();
-        if !was_empty {
-            self.shelf.clear();
-            self.flushes.add(reason);
-        }
-    }
-
-    /// Logs what is to be told of, at most one line a second for each reason. To be called while no lock is held: a subscriber may ask the
-    /// manager something.
-    pub(crate) fn tell(&self) {
-        for (reason, times) in self.flushes.untold(self.began.elapsed().as_secs()) {
-            tracing::info!(reason, times, "the near cache was emptied");
-        }
-    }
-}
-
-/// For the life of the server, and of the manager.
-impl Near {
-    /// Notes that calls are refused from now on.
-    pub(crate) fn begin_outage(&self) {
-        self.lease.begin_outage(self.now(), self.settings.grace);
-        if self.settings.grace.is_zero() {
-            self.empty(Reason::Outage);
-        }
-    }
-
-    /// Notes that calls will be let through again. To be called before the first is.
-    pub(crate) fn end_outage(&self) {
-        if self.lease.end_grace() {
-            self.empty(Reason::Outage);
-            self.lease.end_outage();
-        }
-    }
-
-    /// Begins anew, as if nothing had ever been asked.
-    pub(crate) fn close(&self) {
-        self.lease.forget();
-        self.empty(Reason::Disconnected);
-        self.tell();
-    }
-
     pub(crate) fn condition(&self) -> Condition {
         self.lease.condition(self.now())
     }
@@ -251,7 +176,7 @@ impl Near {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-    use super::*;
+    use super::{super::Reason, *};
 
     const LONG: Duration = Duration::from_secs(3600);
 

@@ -32,7 +32,15 @@ pub(super) enum Others {
 /// On a cache line of its own: the locks of different keys do not disturb each other.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Stripe(Mutex<u64>);
+struct Stripe(Mutex<Stamp>);
+
+#[derive(Debug, Default)]
+struct Stamp {
+    /// Grows whenever a key of the group is removed.
+    count: u64,
+    /// Until when answers were seen that were not stored. One that was asked for before may be older than they were.
+    seen: u64,
+}
 
 /// So many that an unrelated key seldom has the same: that costs a value that could have been stored.
 const STRIPES: usize = 1024;
@@ -53,7 +61,7 @@ impl Stamps {
         let epoch = self.epoch.load(Ordering::SeqCst);
         Ticket {
             stripe,
-            stamp: *self.lock(stripe),
+            stamp: self.lock(stripe).count,
             epoch,
             taken: now,
         }
@@ -61,18 +69,21 @@ impl Stamps {
 
     /// Decides on what was read with a ticket, while nobody else decides on that key. `decide` is told whether the ticket is still good, and says
     /// whether the others that were taken for the key still are.
-    pub(super) fn decide(&self, ticket: Ticket, decide: impl FnOnce(bool) -> Others) {
+    pub(super) fn decide(&self, ticket: Ticket, now: Moment, decide: impl FnOnce(bool) -> Others) {
         let mut stamp = self.lock(ticket.stripe);
-        let is_good = *stamp == ticket.stamp && self.epoch.load(Ordering::SeqCst) == ticket.epoch;
-        if decide(is_good) == Others::Void {
-            *stamp += 1;
+        let is_current = stamp.count == ticket.stamp && self.epoch.load(Ordering::SeqCst) == ticket.epoch;
+        if decide(is_current && ticket.taken.0 >= stamp.seen) == Others::Void {
+            stamp.count += 1;
+        }
+        if !is_current {
+            stamp.seen = now.0;
         }
     }
 
     /// Removes what is at a key, and makes the tickets void that were taken for it.
     pub(super) fn remove(&self, key: &[u8], remove: impl FnOnce()) {
         let mut stamp = self.lock(self.stripe_of(key));
-        *stamp += 1;
+        stamp.count += 1;
         remove();
     }
 
@@ -89,7 +100,7 @@ impl Stamps {
         usize::try_from(self.hasher.hash_one(key) % STRIPES as u64).unwrap_or_default()
     }
 
-    fn lock(&self, stripe: usize) -> MutexGuard<'_, u64> {
+    fn lock(&self, stripe: usize) -> MutexGuard<'_, Stamp> {
         self.stripes[stripe].0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -100,7 +111,7 @@ mod tests {
 
     fn stores(stamps: &Stamps, ticket: Ticket) -> bool {
         let mut is_good = false;
-        stamps.decide(ticket, |good| {
+        stamps.decide(ticket, Moment(1), |good| {
             is_good = good;
             Others::Good
         });
@@ -120,7 +131,18 @@ mod tests {
         assert!(stores(&stamps, ticket), "another key's removal does not matter");
         stamps.remove(b"k", || {});
         assert!(!stores(&stamps, ticket));
-        assert!(stores(&stamps, stamps.ticket(b"k", Moment(0))));
+        assert!(stores(&stamps, stamps.ticket(b"k", Moment(1))));
+    }
+
+    #[test]
+    fn what_was_asked_for_before_a_newer_answer_was_seen_is_not_stored_after_it() {
+        let stamps = Stamps::new();
+        let first = stamps.ticket(b"k", Moment(0));
+        stamps.remove(b"k", || {});
+        let second = stamps.ticket(b"k", Moment(0));
+        assert!(!stores(&stamps, first), "but its caller has seen it, at moment 1");
+        assert!(!stores(&stamps, second));
+        assert!(stores(&stamps, stamps.ticket(b"k", Moment(1))));
     }
 
     #[test]
@@ -129,6 +151,6 @@ mod tests {
         let ticket = stamps.ticket(b"k", Moment(0));
         stamps.void_all();
         assert!(!stores(&stamps, ticket));
-        assert!(stores(&stamps, stamps.ticket(b"k", Moment(0))));
+        assert!(stores(&stamps, stamps.ticket(b"k", Moment(1))));
     }
 }

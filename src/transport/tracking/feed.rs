@@ -67,6 +67,8 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint
     let backoff: Backoff = Policy::default().short;
     let mut failures = 0;
     loop {
+        // Made before the attempt: a server that comes back meanwhile is asked again.
+        let again = again.notified();
         match Feed::open(&settings, &endpoint).await {
             Ok(feed) => {
                 failures = 0;
@@ -77,7 +79,7 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
                 tracing::warn!(server = %endpoint, reason, "there is no near cache: the server does not tell of changes");
-                again.notified().await;
+                again.await;
                 continue;
             }
         }

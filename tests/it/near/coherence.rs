@@ -125,6 +125,22 @@ async fn whatever_writes_is_followed_by_what_it_has_written() {
     assert_eq!(redis.get("n").await.as_deref(), Some("2"));
 }
 
+#[tokio::test]
+async fn a_write_that_its_caller_gave_up_is_not_hidden() {
+    let server = RedisServer::start();
+    let redis = manager(&server);
+    for round in 0..100 {
+        is_near(&redis, "k").await;
+        // Polled once: it may have been sent, and what follows on that connection comes after it.
+        drop(tokio::time::timeout(Duration::ZERO, redis.set("k", round).into_future()).await);
+        let seen = redis.get("k").await;
+        assert_eq!(
+            seen.unwrap_or_else(|| "(nil)".to_owned()),
+            server.command(&["GET", "k"])
+        );
+    }
+}
+
 /// Reads a counter from many tasks. Each checks that it never runs backwards, as an overtaken answer would make it.
 struct Watchers {
     tasks: JoinSet<()>,
