@@ -65,6 +65,8 @@ async fn nobody_sees_a_shared_key_go_back() {
 async fn of_writes_that_one_task_joins_the_last_one_stays() {
     let server = RedisServer::start();
     let redis = patient(&server.url());
+    // What is asked for before there is a connection has no order.
+    assert!(redis.initialize().await);
     let load = Load::on(&redis, 16);
     at_once(16, |task| {
         let redis = Arc::clone(&redis);
