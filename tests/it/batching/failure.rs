@@ -251,7 +251,7 @@ async fn a_writer_has_its_own_deadline() {
 async fn a_write_that_failed_does_not_come_after_one_that_succeeded() {
     let server = RedisServer::start();
     let redis = configured(&server.url(), |config| {
-        config.socket_timeout = Duration::from_millis(100)
+        config.socket_timeout = Duration::from_millis(100);
     });
     assert!(redis.initialize().await);
     let has_ended = Arc::new(AtomicBool::new(false));
@@ -286,7 +286,7 @@ async fn insist(redis: &RedisManager, key: &str, value: &mut u64) {
     let strings = redis.service().string();
     loop {
         let set = strings.set(key, *value);
-        let answer = if *value % 2 == 0 {
+        let answer = if value.is_multiple_of(2) {
             set.await
         } else {
             set.ex(3_600).await

@@ -37,7 +37,7 @@ fn value(number: usize) -> Option<Bytes> {
         0 => None,
         1 => Some(Bytes::new()),
         2 => Some(Bytes::from_static(HOSTILE[number % HOSTILE.len()])),
-        3 => Some(Bytes::from(vec![(number % 251) as u8; number % 2_000])),
+        3 => Some(Bytes::from(vec![u8::try_from(number % 251).unwrap(); number % 2_000])),
         4 => Some(Bytes::from(format!("{{\"number\":{number}}}"))),
         _ if number % 500 == 5 => Some(Bytes::from(format!("{number}|").repeat(2 * 1024 * 1024 / 8))),
         _ if number % 100 == 6 => Some(Bytes::from(format!("{number}|").repeat(70 * 1024 / 4))),
