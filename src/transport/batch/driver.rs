@@ -161,6 +161,8 @@ impl<C: Cargo> Work<C> {
 
     /// Sends one by one what was refused together, as far as somebody still waits for it.
     async fn repeat(&self, batch: &Batch, refused: Wanted, within: Duration) -> Vec<Outcome> {
+        // The refusal may be here in the very poll that has sent the batch, in the lane's order.
+        yield_now().await;
         let begin = || {
             let Wanted { commands, places } = Wanted::of(batch.without_gone(refused.into_places()));
             Some((places, one_by_one(&self.connection, commands, within)))
