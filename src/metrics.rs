@@ -1,6 +1,10 @@
 //! What was counted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counter;
+mod tally;
+
+pub(crate) use self::counter::Counter;
+pub(crate) use self::tally::Tally;
 
 /// Counts since the manager was built. They only grow.
 ///
@@ -44,7 +48,8 @@ pub struct Metrics {
 /// The counters behind [`Metrics`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) answered: Counter,
+    /// Every call counts here.
+    pub(crate) answered: Tally,
     pub(crate) timeouts: Counter,
     pub(crate) broken: Counter,
     pub(crate) refused: Counter,
@@ -52,13 +57,10 @@ pub(crate) struct Counters {
     pub(crate) connects: Counter,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
-
 impl Counters {
     pub(crate) fn snapshot(&self) -> Metrics {
         Metrics {
-            answered: self.answered.get(),
+            answered: self.answered.sum(),
             timeouts: self.timeouts.get(),
             broken: self.broken.get(),
             refused: self.refused.get(),
@@ -66,15 +68,5 @@ impl Counters {
             connects: self.connects.get(),
             ..Metrics::default()
         }
-    }
-}
-
-impl Counter {
-    pub(crate) fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -24,8 +24,6 @@ mod owed;
 mod shelf;
 #[cfg(feature = "near-cache")]
 mod stamps;
-#[cfg(feature = "near-cache")]
-mod tally;
 
 use std::sync::Arc;
 

@@ -13,11 +13,10 @@ use super::{
     lease::Lease,
     shelf::{Entry, Shelf},
     stamps::{Others, Stamps},
-    tally::Tally,
 };
 use crate::{
     config::NearSettings,
-    metrics::{Counter, Metrics},
+    metrics::{Counter, Metrics, Tally},
 };
 
 /// What was read lately from one server.

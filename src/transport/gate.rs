@@ -367,7 +367,7 @@ impl Gate {
 
     /// Returns how many answers came since the breaker was last told.
     fn untold(&self) -> u64 {
-        let answered = self.ledger.counters.answered.get();
+        let answered = self.ledger.counters.answered.sum();
         answered.saturating_sub(self.told.swap(answered, Ordering::Relaxed))
     }
 

@@ -109,27 +109,32 @@ pub(super) async fn one_by_one(connection: &Connection, commands: Vec<Command>, 
 
 async fn drive<C: Cargo>(work: Work<C>) {
     let _closes = ClosesLane(Arc::clone(&work.lane));
+    // The last batch counts as under way until nobody has joined the next: whoever it has woken joins, instead of going alone.
     loop {
         work.lane.work().await;
-        // Others that are ready join first, and who is woken by them.
-        yield_now().await;
-        yield_now().await;
-        work.send_batch().await;
+        let mut last: Option<Taken>;
+        loop {
+            // Others that are ready join first, and who is woken by them.
+            yield_now().await;
+            yield_now().await;
+            last = work.send_batch().await;
+            if last.is_none() {
+                break;
+            }
+        }
     }
 }
 
 impl<C: Cargo> Work<C> {
-    /// Takes a batch, sends it, and tells its members what came of it.
-    async fn send_batch(&self) {
+    /// Takes a batch, sends it, and tells its members what came of it. `None` if nobody waits.
+    async fn send_batch(&self) -> Option<Taken> {
         let begin = || {
             let (batch, turn) = self.lane.take()?;
             let commands = Wanted::of(batch.take());
             let exchange = self.exchange(Arc::clone(&batch), commands);
             Some((Taken { batch, _turn: turn }, exchange))
         };
-        let Some((taken, mut begun)) = Begun::in_order(&self.lane, begin).await else {
-            return;
-        };
+        let (taken, mut begun) = Begun::in_order(&self.lane, begin).await?;
         let outcomes = loop {
             match timeout(self.deadline / LOOKS, &mut begun).await {
                 Ok(outcomes) => break outcomes,
@@ -137,6 +142,7 @@ impl<C: Cargo> Work<C> {
             }
         };
         taken.batch.tell(outcomes);
+        Some(taken)
     }
 
     /// Sends the commands of a batch together, or one by one where that does not work. Returns an outcome for each member.

@@ -44,6 +44,8 @@ struct Queue {
     waiting: usize,
     /// Calls and batches that were sent and not answered yet.
     under_way: usize,
+    /// So many call at the same time that alone they would be in each other's way.
+    is_crowded: bool,
     /// The driver waits for work.
     is_idle: bool,
     /// When the clock was last read. While anything waits that is not long ago.
@@ -64,6 +66,9 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(in super::super) struct Turn(Arc<Lane>);
 
+/// So many calls go alone at the same time before others wait for each other: to wait pays only if more than a few leave together.
+const ALONE: usize = 2;
+
 /// So many calls of a lane wait at most; each is somebody's who waits anyway.
 const WAITING: usize = 64 * 1024;
 
@@ -78,6 +83,7 @@ impl Lane {
                 weight: 0,
                 waiting: 0,
                 under_way: 0,
+                is_crowded: false,
                 is_idle: false,
                 now: Instant::now(),
                 is_closed: false,
@@ -87,11 +93,12 @@ impl Lane {
         }
     }
 
-    /// Lets a call go alone if nothing is under way, and otherwise with the next batch.
+    /// Lets a call go alone if hardly anything is under way, and otherwise with the next batch.
     pub(super) fn enter(self: &Arc<Self>, command: Command, waker: &Waker) -> Way {
         let mut queue = self.queue();
-        if queue.under_way == 0 && queue.waiting == 0 {
-            queue.under_way = 1;
+        let may_go_alone = queue.under_way == 0 || (queue.under_way < ALONE && !queue.is_crowded);
+        if may_go_alone && queue.waiting == 0 {
+            queue.under_way += 1;
             drop(queue);
             return Way::Alone(command, Turn(Arc::clone(self)));
         }
@@ -146,7 +153,9 @@ impl Lane {
             Some(full) => full,
             None => queue.renew(&self.order),
         };
-        queue.waiting -= batch.len();
+        let members = batch.len();
+        queue.waiting -= members;
+        queue.is_crowded = members > ALONE;
         Some((batch, Turn(Arc::clone(self))))
     }
 

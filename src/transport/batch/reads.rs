@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure, large::LargeKeys},
@@ -89,12 +89,16 @@ async fn look_again(connection: &Connection, commands: &[Command], outcomes: &mu
 
 impl Plan {
     pub(super) fn of(commands: &[Command]) -> Self {
+        // One buffer for all keys: to share each by itself would take an allocation for each.
+        let bytes = commands.iter().flat_map(keys_of).map(Bytes::len).sum();
+        let mut buffer = BytesMut::with_capacity(bytes);
         let mut keys = Vec::with_capacity(commands.len() + 1);
         let mut places = Vec::with_capacity(commands.len());
         let mut seen = HashMap::with_capacity(commands.len());
         for key in commands.iter().flat_map(keys_of) {
             let place = *seen.entry(key).or_insert_with(|| {
-                keys.push(key.clone());
+                buffer.extend_from_slice(key);
+                keys.push(buffer.split().freeze());
                 keys.len() - 1
             });
             places.push(place);

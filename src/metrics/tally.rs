@@ -5,10 +5,10 @@ use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-/// Each thread counts in a place that it shares with few others. A plain atomic counter would cost a hit more than the rest of it, as soon as two
-/// processors count.
+/// Each thread counts in a place that it shares with few others. A plain atomic counter would cost more than the rest of a hit in the near cache, as soon
+/// as two processors count.
 #[derive(Debug, Default)]
-pub(super) struct Tally([Place; PLACES]);
+pub(crate) struct Tally([Place; PLACES]);
 
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -23,11 +23,11 @@ thread_local! {
 }
 
 impl Tally {
-    pub(super) fn add(&self, count: u64) {
+    pub(crate) fn add(&self, count: u64) {
         self.0[own() % PLACES].0.fetch_add(count, Ordering::Relaxed);
     }
 
-    pub(super) fn sum(&self) -> u64 {
+    pub(crate) fn sum(&self) -> u64 {
         self.0.iter().map(|place| place.0.load(Ordering::Relaxed)).sum()
     }
 }
