@@ -86,7 +86,7 @@ pub struct Config {
 
 /// Which calls of different tasks may share a round trip (`REDIS_BATCHING`).
 ///
-/// Each caller gets its own answer, error and deadline, as if its command had been alone. A call that finds nothing under way is sent alone. What the
+/// Each caller gets its own answer, error and deadline, as if its command had been alone. A call that finds hardly anything under way is sent alone. What the
 /// server sees are `MGET`, `MSET`, `MSETEX` and scripts in the place of many `GET`s and `SET`s.
 ///
 /// # Examples

@@ -1,7 +1,7 @@
 //! Concurrent calls of different tasks that leave in one round trip.
 //!
-//! fred spends some two microseconds of processor time on a command, whatever it asks for. So plain reads that are asked for while another is under
-//! way leave together as one `MGET`, and plain writes as one `MSET` or script. A call that finds nothing under way is sent at once, alone. What
+//! fred spends some two microseconds of processor time on a command, whatever it asks for. So plain reads that are asked for while others are under
+//! way leave together as one `MGET`, and plain writes as one `MSET` or script. A call that finds hardly anything under way is sent at once, alone. What
 //! comes of a batch is told to each caller by itself, exactly as if its command had been alone: where one command cannot say it for all, they are
 //! asked again singly, which is harmless because they only read, or certainly did not write.
 //!
