@@ -8,10 +8,12 @@
 //! - [`lane`]: what is under way, and what waits;
 //! - [`ticket`]: a batch, and a caller's place in it;
 //! - [`driver`]: the tasks that send batches;
-//! - [`reads`], [`reads_with_ttl`], [`writes`]: one command for many.
+//! - [`reads`], [`reads_with_ttl`], [`writes`]: one command for many;
+//! - [`permission`]: whether the server permits it.
 
 mod driver;
 mod lane;
+mod permission;
 mod reads;
 mod reads_with_ttl;
 mod ticket;
@@ -88,7 +90,7 @@ impl Batches {
         if batching != Batching::Off {
             batches.reads = batches.open(|| Reads::new(large));
             if matches!(settings.near, NearPlan::Wanted(_)) {
-                batches.reads_with_ttl = batches.open(|| ReadsWithTtl);
+                batches.reads_with_ttl = batches.open(ReadsWithTtl::default);
             }
         }
         if batching == Batching::On {

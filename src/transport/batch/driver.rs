@@ -3,10 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -21,10 +18,7 @@ use super::{
     lane::{Lane, Turn},
     ticket::Batch,
 };
-use crate::{
-    command::Command,
-    error::{Error, ErrorKind},
-};
+use crate::command::Command;
 
 /// What a lane sends.
 pub(super) trait Cargo: Send + Sync + 'static {
@@ -54,8 +48,6 @@ struct Work<C> {
     cargo: C,
     connection: Arc<Connection>,
     deadline: Duration,
-    /// What this lane sends is not permitted here.
-    is_refused: AtomicBool,
 }
 
 /// Lets nobody wait for a driver that has ended.
@@ -94,7 +86,6 @@ pub(super) fn start<C: Cargo>(
         cargo,
         connection: Arc::clone(connection),
         deadline,
-        is_refused: AtomicBool::new(false),
     };
     tokio::spawn(drive(work)).abort_handle()
 }
@@ -149,15 +140,12 @@ impl<C: Cargo> Work<C> {
     async fn exchange(&self, batch: Arc<Batch>, wanted: Wanted) -> Vec<Outcome> {
         let (asked, within) = (Instant::now(), self.deadline);
         let Wanted { commands, places } = wanted;
-        if commands.len() < 2 || self.is_refused.load(Relaxed) {
+        if commands.len() < 2 {
             return spread(&places, one_by_one(&self.connection, commands, within).await);
         }
         match self.cargo.together(&self.connection, &commands, within).await {
             Ok(outcomes) => spread(&places, outcomes),
-            Err(Failure::Replied(error)) => {
-                if is_about_the_command(&error) {
-                    self.is_refused.store(true, Relaxed);
-                }
+            Err(Failure::Replied(_)) => {
                 let left = within.saturating_sub(asked.elapsed());
                 self.repeat(&batch, Wanted { commands, places }, left).await
             }
@@ -239,16 +227,6 @@ fn spread(places: &[bool], outcomes: Vec<Outcome>) -> Vec<Outcome> {
         .map(outcome)
         .map(|outcome| outcome.unwrap_or_else(gone))
         .collect()
-}
-
-/// Says whether it is the command that the server does not permit, or does not have, and not a key.
-fn is_about_the_command(error: &Error) -> bool {
-    let message = error.message();
-    match error.kind() {
-        ErrorKind::Auth => message.contains(" command"),
-        ErrorKind::Unsupported => true,
-        _ => message.contains("can't run this command"),
-    }
 }
 
 impl Drop for ClosesLane {

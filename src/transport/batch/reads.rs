@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure, large::LargeKeys},
     driver::{Cargo, one_by_one},
+    permission::Permission,
 };
 use crate::{
     command::{Call, Command},
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Reads {
     large: Arc<LargeKeys>,
+    mget: Permission,
 }
 
 /// Which value answers which command.
@@ -35,6 +37,7 @@ impl Reads {
     pub(super) fn new(large: &Arc<LargeKeys>) -> Self {
         Self {
             large: Arc::clone(large),
+            mget: Permission::default(),
         }
     }
 }
@@ -54,7 +57,7 @@ impl Cargo for Reads {
     ) -> Result<Vec<Outcome>, Failure> {
         let asked = Instant::now();
         let Plan { keys, places } = Plan::of(commands);
-        let values = connection.values(keys, within).await?;
+        let values = self.mget.ask(connection.values(keys, within)).await?;
         for (key, place) in commands.iter().flat_map(keys_of).zip(&places) {
             let value = values.get(*place).and_then(Option::as_ref);
             self.large.note(key, value.map_or(0, Bytes::len));

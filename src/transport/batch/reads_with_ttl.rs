@@ -5,13 +5,16 @@ use std::{sync::Arc, time::Duration};
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure},
     driver::Cargo,
+    permission::Permission,
     reads::{Plan, keys_of},
 };
 use crate::{command::Command, reply::Reply};
 
 /// Reads of values with their time to live.
-#[derive(Debug)]
-pub(super) struct ReadsWithTtl;
+#[derive(Debug, Default)]
+pub(super) struct ReadsWithTtl {
+    script: Permission,
+}
 
 impl Cargo for ReadsWithTtl {
     const CAPACITY: usize = 128;
@@ -27,7 +30,8 @@ impl Cargo for ReadsWithTtl {
         within: Duration,
     ) -> Result<Vec<Outcome>, Failure> {
         let Plan { keys, places } = Plan::of(commands);
-        let found = match connection.send(Command::GetWithTtl { keys }, within).await? {
+        let asked = connection.send(Command::GetWithTtl { keys }, within);
+        let found = match self.script.ask(asked).await? {
             Reply::Array(found) => found,
             other => return Err(Failure::Replied(other.unexpected("values and times"))),
         };

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure, knowledge},
     driver::Cargo,
+    permission::Permission,
 };
 use crate::{
     command::{Call, Command, Expiry, Set},
@@ -29,6 +30,9 @@ pub(super) struct Writes {
     /// Whether the server has `MSETEX`.
     has_msetex: Arc<OnceLock<bool>>,
     has_asked: AtomicBool,
+    mset: Permission,
+    msetex: Permission,
+    script: Permission,
 }
 
 /// What is written, each key once.
@@ -80,7 +84,13 @@ impl Cargo for Writes {
         let plan = Plan::of(commands);
         let life = plan.life();
         let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within);
-        connection.send(plan.into_command(life, has_msetex), within).await?;
+        let permission = match life {
+            Life::Endless => &self.mset,
+            Life::Equal(_) if has_msetex => &self.msetex,
+            Life::Equal(_) | Life::Mixed => &self.script,
+        };
+        let sending = connection.send(plan.into_command(life, has_msetex), within);
+        permission.ask(sending).await?;
         Ok(commands.iter().map(|_| Ok(Reply::Ok)).collect())
     }
 }
@@ -169,5 +179,52 @@ fn parts(command: &Command) -> Option<(&Bytes, &Bytes, Option<Ttl>)> {
             },
         )),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(key: &'static str, value: &'static str, ttl: Option<u64>) -> Command {
+        Command::Set(Set {
+            key: key.into(),
+            value: value.into(),
+            expiry: ttl.map_or(Expiry::Never, |ttl| Expiry::In(Ttl::from_millis(ttl).unwrap())),
+            condition: None,
+            returns_old: false,
+        })
+    }
+
+    fn sent(commands: &[Command], has_msetex: bool) -> String {
+        let plan = Plan::of(commands);
+        let life = plan.life();
+        let Command::Call(call) = plan.into_command(life, has_msetex) else {
+            panic!("no call");
+        };
+        let words = call.args.iter().map(|arg| String::from_utf8_lossy(arg.bytes()));
+        let words: Vec<_> = words.filter(|word| *word != SCRIPT).collect();
+        format!("{} {}", call.name, words.join(" "))
+    }
+
+    #[test]
+    fn of_writes_to_one_key_the_last_is_sent() {
+        let writes = [set("a", "1", None), set("b", "2", None), set("a", "3", None)];
+        assert_eq!(sent(&writes, true), "MSET a 3 b 2");
+        let writes = [set("a", "1", Some(5)), set("a", "2", None)];
+        assert_eq!(sent(&writes, true), "MSET a 2");
+    }
+
+    #[test]
+    fn what_lives_equally_long_has_one_time_to_live() {
+        let writes = [set("a", "1", Some(50)), set("b", "2", Some(50))];
+        assert_eq!(sent(&writes, true), "MSETEX 2 a 1 b 2 PX 50");
+        assert_eq!(sent(&writes, false), "EVAL 2 a b 1 2 50");
+    }
+
+    #[test]
+    fn otherwise_each_has_its_own() {
+        let writes = [set("a", "1", Some(50)), set("b", "2", None), set("c", "3", Some(70))];
+        assert_eq!(sent(&writes, true), "EVAL 3 a b c 1 2 3 50 0 70");
     }
 }
