@@ -73,6 +73,9 @@ impl Connection {
 
     /// The same with a client that is not connected yet.
     pub(super) async fn establish(client: Client, within: Duration) -> Result<Self, Refusal> {
+        // Before the attempt begins: fred's own `wait_for_connect` looks at the client's state first and subscribes afterwards, so that it misses a
+        // connection that is made in between, and waits until its time is up.
+        let mut connects = client.inner().notifications.connect.load().subscribe();
         let task = client.connect();
         let (ends, ended) = watch::channel(());
         // From here on, dropping this future aborts the task.
@@ -88,8 +91,7 @@ impl Connection {
         let began = Instant::now();
         let connected = async {
             tokio::select! {
-                connected = client.wait_for_connect() => Ok(connected),
-                // A failure before the wait began is only to be had from the task.
+                Ok(connected) = connects.recv() => Ok(connected),
                 ended = &mut outcome => ended.unwrap_or_else(Err),
             }
         };
