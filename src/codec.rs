@@ -84,11 +84,6 @@ pub(crate) fn text(bytes: Bytes) -> Result<String> {
     String::from_utf8(bytes.into()).map_err(|error| not_text(error.utf8_error()))
 }
 
-/// Reads text from bytes that others hold too.
-pub(crate) fn text_of(bytes: &[u8]) -> Result<String> {
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(not_text)
-}
-
 fn not_text(error: Utf8Error) -> Error {
     let valid = error.valid_up_to();
     Error::new(ErrorKind::Decode, format!("not UTF-8 text from byte {valid}"))

@@ -46,41 +46,8 @@ use crate::{
     config::Settings,
     error::Result,
     key::{Key, Prefix},
-    near::Held,
     transport::{call::Road, guest::Guest},
 };
-
-/// Reads a value: one that came for this caller alone, or one that the near cache holds for all.
-pub(crate) trait Decode<T> {
-    fn owned(self, value: Bytes) -> Result<T>;
-
-    fn held(self, value: Held) -> Result<Option<T>>;
-}
-
-/// As text.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Text;
-
-impl Decode<String> for Text {
-    fn owned(self, value: Bytes) -> Result<String> {
-        codec::text(value)
-    }
-
-    fn held(self, value: Held) -> Result<Option<String>> {
-        value.as_slice().map(codec::text_of).transpose()
-    }
-}
-
-/// As whatever a function makes of its bytes.
-impl<T, F: FnOnce(Bytes) -> Result<T>> Decode<T> for F {
-    fn owned(self, value: Bytes) -> Result<T> {
-        self(value)
-    }
-
-    fn held(self, value: Held) -> Result<Option<T>> {
-        value.into_bytes().map(self).transpose()
-    }
-}
 
 /// Redis for code that must know: every operation returns a [`Result`].
 ///
@@ -205,17 +172,21 @@ impl RedisService {
 
     /// Reads the value at a key. The way of the forgiving face: what is near is answered at once, nothing is built for a call that is refused, and no
     /// box is made.
-    pub(crate) async fn read<T>(&self, key: impl Into<Key>, decode: impl Decode<T>) -> Result<Option<T>> {
+    pub(crate) async fn read<T>(
+        &self,
+        key: impl Into<Key>,
+        decode: impl FnOnce(Bytes) -> Result<T>,
+    ) -> Result<Option<T>> {
         let key = key.into();
         if let Some(value) = self.road.near(&key) {
-            let read = decode.held(value);
+            let read = value.into_bytes().map(decode).transpose();
             return read.map_err(|error| error.during("GET", self.road.key_hash(key)));
         }
         let build = |prefix: &Prefix| Ok(Command::Get { key: prefix.key(key)? });
         self.road
             .call_far(build, |reply| {
                 let value = reply.into_bytes()?;
-                value.map(|value| decode.owned(value)).transpose()
+                value.map(decode).transpose()
             })
             .await
     }

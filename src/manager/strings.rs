@@ -8,7 +8,6 @@ use crate::{
     codec,
     error::Error,
     key::{IntoKeys, Key},
-    service::Text,
     value::Value,
 };
 
@@ -55,7 +54,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn get(&self, key: impl Into<Key>) -> Option<String> {
-        self.fallback.forgive(self.service.read(key, Text).await, None)
+        self.fallback.forgive(self.service.read(key, codec::text).await, None)
     }
 
     /// Returns the bytes at `key`, whatever they are. One round trip.
@@ -96,7 +95,7 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn lookup(&self, key: impl Into<Key>) -> Lookup<String> {
-        match self.service.read(key, Text).await {
+        match self.service.read(key, codec::text).await {
             Ok(Some(text)) => Lookup::Hit(text),
             Ok(None) => Lookup::Miss,
             Err(error) => Lookup::Unavailable(self.service.road().with_reason(error)),

@@ -1,6 +1,6 @@
 //! The entries, within a bound of bytes.
 
-use std::{borrow::Borrow, fmt, hash::Hash, hash::Hasher, thread};
+use std::{fmt, thread};
 
 use bytes::Bytes;
 use quick_cache::{
@@ -8,14 +8,11 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-use super::{
-    LARGE, Moment,
-    held::{Block, Held},
-};
+use super::{LARGE, Moment, held::Held};
 
 /// What is at a key, as far as it is known; what was read seldom or long ago gives way to what is new.
 pub(super) struct Shelf {
-    cache: Cache<Name, Entry, Bytewise>,
+    cache: Cache<Box<[u8]>, Entry, Bytewise>,
     /// The heaviest entry that is stored.
     max_weight: usize,
 }
@@ -28,10 +25,6 @@ pub(super) struct Entry {
     /// When the answer was here.
     pub(super) read: Moment,
 }
-
-/// A key, with which its block begins.
-#[derive(Debug)]
-struct Name(Block);
 
 /// Weighs an entry by the bytes that it takes.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +40,9 @@ const TYPICAL: usize = 512;
 /// Parts with a lock of their own each are at least so large.
 const MIN_PART: usize = 512 * 1024;
 
-impl Weighter<Name, Entry> for Bytewise {
-    fn weight(&self, name: &Name, entry: &Entry) -> u64 {
-        weight(name.0.key(), entry.value.len()) as u64
+impl Weighter<Box<[u8]>, Entry> for Bytewise {
+    fn weight(&self, key: &Box<[u8]>, entry: &Entry) -> u64 {
+        weight(key, entry.value.len()) as u64
     }
 }
 
@@ -82,15 +75,14 @@ impl Shelf {
         self.cache.get(key)
     }
 
-    /// Stores a copy: what was read may be a small part of a large buffer. What is too large is not stored.
+    /// Stores a copy. What is too large is not stored.
     pub(super) fn insert(&self, key: &[u8], value: Option<&Bytes>, expires: Moment, read: Moment) -> bool {
         let len = value.map_or(0, Bytes::len);
         if len >= LARGE || weight(key, len) > self.max_weight {
             return false;
         }
-        let (block, value) = Held::together(key, value);
-        let entry = Entry { value, expires, read };
-        self.cache.insert(Name(block), entry);
+        let value = Held::of(value);
+        self.cache.insert(key.into(), Entry { value, expires, read });
         true
     }
 
@@ -114,27 +106,6 @@ impl Shelf {
 
 fn weight(key: &[u8], value: usize) -> usize {
     OVERHEAD + key.len() + value
-}
-
-/// As the bytes of the key: so an entry is found by a key that was not copied for that.
-impl Hash for Name {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key().hash(state);
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key() == other.0.key()
-    }
-}
-
-impl Eq for Name {}
-
-impl Borrow<[u8]> for Name {
-    fn borrow(&self) -> &[u8] {
-        self.0.key()
-    }
 }
 
 impl fmt::Debug for Shelf {
