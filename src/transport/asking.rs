@@ -16,9 +16,9 @@ use super::{
     failure::Failure,
     gate::Attempt,
     generation::Number,
-    node::Entered,
+    node::{Draft, Entered},
 };
-use crate::{command::Command, error::Result, reply::Reply};
+use crate::{command::Command, error::Result, near::Owed, reply::Reply};
 
 /// A command and its answer.
 ///
@@ -34,8 +34,14 @@ pub(crate) struct Asking<'a, T> {
 
 enum Progress<'a, T> {
     Unsent(Option<Result<Command>>),
-    Sent(UnderWay, Number, Context),
-    /// For a place, for the first attempt to connect; or it is traced, or is to be answered by somebody else.
+    Sent {
+        call: UnderWay,
+        generation: Number,
+        context: Context,
+        /// After the call: what was given up is forgotten once it cannot be sent any more, or is.
+        owed: Option<Owed>,
+    },
+    /// For a place, for the first attempt to connect; or it is traced, or may be known without the server, or is to be answered by somebody else.
     Waits(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
 }
 
@@ -50,11 +56,22 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
 
     fn begin(&self, command: Result<Command>, context: &TaskContext<'_>) -> Result<Progress<'a, T>> {
         let (road, read) = (self.road, self.read);
+        let may_be_near = || command.as_ref().is_ok_and(|command| road.may_be_near(command));
         match &road.backend {
-            Backend::Server(topology) if topology.tracking().is_none() && !tracing::enabled!(Level::DEBUG) => {
-                Ok(match topology.enter(|| command, context.waker())? {
-                    Entered::Sent(call, generation, context) => Progress::Sent(call, generation, context),
-                    Entered::Waits(draft) => Progress::Waits(Box::pin(road.wait(topology, draft, read))),
+            Backend::Server(topology) if !tracing::enabled!(Level::DEBUG) && !may_be_near() => {
+                let mut owed = None;
+                let build = || command.inspect(|command| owed = road.owed([command]));
+                Ok(match topology.enter(build, context.waker())? {
+                    Entered::Sent(call, generation, context) => Progress::Sent {
+                        call,
+                        generation,
+                        context,
+                        owed,
+                    },
+                    Entered::Waits(draft) => {
+                        let command = draft.build();
+                        Progress::Waits(Box::pin(road.wait(topology, Draft::Unbuilt(|| command), read)))
+                    }
                 })
             }
             _ => Ok(Progress::Waits(Box::pin(road.call(|_built| command, read)))),
@@ -84,8 +101,14 @@ impl<'a, T: Send + 'a> Future for Asking<'a, T> {
         }
         match &mut asking.progress {
             Progress::Unsent(_) => Poll::Pending,
-            Progress::Sent(call, generation, explained) => {
+            Progress::Sent {
+                call,
+                generation,
+                context: explained,
+                owed,
+            } => {
                 let answer = ready!(Pin::new(call).poll(context));
+                drop(owed.take());
                 let (generation, explained) = (*generation, *explained);
                 Poll::Ready(asking.end(answer, generation, &explained))
             }

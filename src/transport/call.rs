@@ -241,7 +241,9 @@ impl Road {
             is_aside: permit.is_aside(&command),
             is_hurried: permit.is_hurried(),
         };
+        let owed = self.owed([&command]);
         let answer = permit.send(command).await;
+        drop(owed);
         settle(topology, permit.generation().number(), answer, attempt)
             .and_then(read)
             .map_err(|error| context.explain(error))

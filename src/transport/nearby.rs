@@ -1,15 +1,18 @@
 //! The road where there is a near cache: it answers first, learns from what is read, and forgets what may be changed.
 
+use std::{future::poll_fn, task::Poll};
+
 use super::{
     call::{Backend, Road, settle},
     context::Context,
     gate::Attempt,
+    node::Entered,
     topology::Topology,
-    tracking::Tracking,
+    tracking::{Lesson, Tracking},
 };
 use crate::{
     command::Command,
-    error::Result,
+    error::{Error, Result},
     key::{Key, Prefix},
     near::{Held, Owed},
     reply::Reply,
@@ -37,6 +40,11 @@ impl Road {
     /// cache forget it.
     pub(super) fn owed<'c>(&self, commands: impl IntoIterator<Item = &'c Command>) -> Option<Owed> {
         self.tracking()?.owed(commands)
+    }
+
+    /// Says whether the near cache could answer a command, or learn from its answer.
+    pub(super) fn may_be_near(&self, command: &Command) -> bool {
+        self.tracking().is_some() && matches!(command, Command::Get { .. } | Command::GetMany { .. })
     }
 
     fn may_be_stale(&self) -> bool {
@@ -78,9 +86,52 @@ impl Road {
         build: impl FnOnce() -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
+        if !topology.is_open() {
+            return Box::pin(self.ask_admitted(topology, tracking, build, read)).await;
+        }
+        let command = build()?;
+        let context = Context::of(&command);
+        let command = match tracking.lesson(command) {
+            Ok(lesson) => match self.learn(topology, tracking, &lesson).await {
+                Some(answer) => {
+                    let answer = answer.or_else(|error| self.stale(tracking, error, lesson.command()));
+                    return answer.and_then(read).map_err(|error| context.explain(error));
+                }
+                None => lesson.command(),
+            },
+            Err(command) => command,
+        };
+        Box::pin(self.ask_admitted(topology, tracking, || Ok(command), read)).await
+    }
+
+    /// Asks for one value and how long it will live, as most reads do: without a permit, together with others. `None` if that is not possible.
+    async fn learn(&self, topology: &Topology, tracking: &Tracking, lesson: &Lesson) -> Option<Result<Reply>> {
+        let mut question = Some(lesson.question());
+        let enter = poll_fn(|context| {
+            let question = question.take();
+            Poll::Ready(question.map(|question| topology.enter(|| Ok(question), context.waker())))
+        });
+        match enter.await? {
+            Ok(Entered::Sent(call, generation, _)) => {
+                let answer = tracking.learn(lesson, call.await)?;
+                Some(settle(topology, generation, answer, Attempt::default()))
+            }
+            Ok(Entered::Waits(_)) => None,
+            Err(refused) => Some(Err(refused)),
+        }
+    }
+
+    /// Asks what needs a permit.
+    async fn ask_admitted<T>(
+        &self,
+        topology: &Topology,
+        tracking: &Tracking,
+        build: impl FnOnce() -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
         let permit = match topology.admit().await {
             Ok(permit) => permit,
-            Err(refused) if self.may_be_stale() => return tracking.stale(&build()?).ok_or(refused).and_then(read),
+            Err(refused) if self.may_be_stale() => return self.stale(tracking, refused, build()?).and_then(read),
             Err(refused) => return Err(refused),
         };
         let command = build()?;
@@ -94,9 +145,16 @@ impl Road {
         let answer = tracking.send(&permit, command).await;
         let settled = settle(topology, permit.generation().number(), answer, attempt);
         let answer = match (settled, question) {
-            (Err(error), Some(question)) if error.is_unavailable() => tracking.stale(&question).ok_or(error),
+            (Err(error), Some(question)) => self.stale(tracking, error, question),
             (settled, _) => settled,
         };
         answer.and_then(read).map_err(|error| context.explain(error))
+    }
+
+    /// Answers a call by what was known before the outage in which it has failed, if that is permitted.
+    fn stale(&self, tracking: &Tracking, error: Error, command: Command) -> Result<Reply> {
+        let may_be = error.is_unavailable() && self.may_be_stale();
+        let known = if may_be { tracking.stale(&command) } else { None };
+        known.ok_or(error)
     }
 }

@@ -145,6 +145,11 @@ impl Node {
         }
     }
 
+    /// Says whether calls of this runtime pass, as far as is known without waiting.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.current(), Some(Ok(_)))
+    }
+
     /// Returns what the gate of this runtime's link has decided, if there is such a link and it has.
     fn current(&self) -> Option<Result<Arc<Generation>>> {
         let runtime = Handle::try_current().ok()?.id();

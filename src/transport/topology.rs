@@ -40,6 +40,11 @@ impl Topology {
         self.node.enter(build, waker)
     }
 
+    /// Says whether calls of this runtime pass, as far as is known without waiting.
+    pub(super) fn is_open(&self) -> bool {
+        self.node.is_open()
+    }
+
     /// Admits a call to the server, or refuses it at once.
     pub(super) async fn admit(&self) -> Result<Permit> {
         self.node.admit().await

@@ -17,6 +17,7 @@ use tokio::{
     task::AbortHandle,
 };
 
+pub(super) use self::reads::Lesson;
 use super::house;
 use crate::{
     command::Command,

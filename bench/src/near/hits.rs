@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    thread::sleep,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -26,7 +26,7 @@ use crate::{
 /// Keys that are asked for in turn where throughput is measured.
 const KEYS: usize = 1000;
 
-/// Tasks there.
+/// Tasks there, each on a thread of its own.
 const TASKS: usize = 2;
 
 /// More than all keys.
@@ -120,7 +120,7 @@ struct Rounds {
     /// Who takes turns.
     stores: Stores,
     /// What is asked for.
-    keys: Arc<[String]>,
+    keys: Vec<String>,
     /// How many tasks ask.
     tasks: usize,
     /// How many rounds.
@@ -134,7 +134,7 @@ impl Rounds {
     fn start(arguments: &Arguments, tasks: usize, keys: usize) -> Outcome<Self> {
         let server = RedisServer::start(arguments)?;
         let runtime = runtime()?;
-        let keys: Arc<[String]> = (0..keys).map(key).collect();
+        let keys: Vec<_> = (0..keys).map(key).collect();
         let stores = runtime.block_on(Stores::filled(server.port(), &keys))?;
         Ok(Self {
             _server: server,
@@ -163,28 +163,31 @@ impl Rounds {
         Ok(all)
     }
 
-    /// Returns how many calls somebody answers in a second. The clock runs in this thread, as tasks that never wait let no timer run.
+    /// Returns how many calls somebody answers in a second. Each task has a thread of its own: a worker of a runtime keeps tasks that never wait for
+    /// itself, and would run one after the other.
     fn turn<S: Store>(&self, store: &S) -> Outcome<f64> {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let began = Instant::now();
-        let callers: Vec<_> = (0..self.tasks)
-            .map(|task| {
-                let (store, keys, is_over) = (store.clone(), Arc::clone(&self.keys), Arc::clone(&is_over));
-                self.runtime.spawn(call(store, keys, task, is_over))
-            })
-            .collect();
-        sleep(self.length);
-        is_over.store(true, Relaxed);
-        let mut calls = 0;
-        for caller in callers {
-            calls += self.runtime.block_on(caller)??;
-        }
+        let (is_over, began) = (AtomicBool::new(false), Instant::now());
+        let calls = thread::scope(|scope| {
+            let callers: Vec<_> = (0..self.tasks)
+                .map(|task| {
+                    let asking = call(store.clone(), &self.keys, task, &is_over);
+                    scope.spawn(|| self.runtime.block_on(asking))
+                })
+                .collect();
+            thread::sleep(self.length);
+            is_over.store(true, Relaxed);
+            let calls = callers.into_iter().map(|caller| match caller.join() {
+                Ok(calls) => calls,
+                Err(_) => Err("a caller panicked".into()),
+            });
+            calls.sum::<Outcome<u64>>()
+        })?;
         Ok(per_call(calls, 1) / began.elapsed().as_secs_f64())
     }
 }
 
 /// Asks until it is over, and returns how often.
-async fn call<S: Store>(store: S, keys: Arc<[String]>, task: usize, is_over: Arc<AtomicBool>) -> Outcome<u64> {
+async fn call<S: Store>(store: S, keys: &[String], task: usize, is_over: &AtomicBool) -> Outcome<u64> {
     let mut calls = 0;
     for key in keys.iter().cycle().skip(task * keys.len() / TASKS) {
         if is_over.load(Relaxed) {

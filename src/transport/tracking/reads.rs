@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::join;
 
 use super::{
-    super::{failure::Failure, generation::Permit},
+    super::{boxes::Outcome, failure::Failure, generation::Permit},
     Tracking,
 };
 use crate::{
@@ -19,6 +19,27 @@ use crate::{
 
 /// A value, or an error in its place, and what `PTTL` says of its key.
 type Found = (Reply, Reply);
+
+/// A read of one key that may teach the near cache.
+#[derive(Debug)]
+pub(in super::super) struct Lesson {
+    key: Bytes,
+    ticket: Ticket,
+}
+
+impl Lesson {
+    /// Returns the command that its caller meant.
+    pub(in super::super) fn command(&self) -> Command {
+        Command::Get { key: self.key.clone() }
+    }
+
+    /// Returns the command that tells how long the value will live as well.
+    pub(in super::super) fn question(&self) -> Command {
+        Command::GetWithTtl {
+            keys: vec![self.key.clone()],
+        }
+    }
+}
 
 /// For callers, before they are admitted.
 impl Tracking {
@@ -43,6 +64,31 @@ impl Tracking {
             Command::GetMany { keys } => keys.iter().map(stale).collect::<Option<_>>().map(Reply::Array),
             _ => None,
         }
+    }
+}
+
+/// For callers that need no permit.
+impl Tracking {
+    /// Makes a lesson of a read of one key; gives back any other command, and a read of which nothing can be learnt now.
+    pub(in super::super) fn lesson(&self, command: Command) -> Result<Lesson, Command> {
+        let Command::Get { key } = command else {
+            return Err(command);
+        };
+        self.start();
+        let is_possible = !self.is_without_scripts.load(Ordering::Relaxed);
+        match self.near.ticket(&key).filter(|_| is_possible) {
+            Some(ticket) => Ok(Lesson { key, ticket }),
+            None => Err(Command::Get { key }),
+        }
+    }
+
+    /// Stores what came of a lesson's question, and answers its command. `None` if that has to be asked as it is.
+    pub(in super::super) fn learn(&self, lesson: &Lesson, outcome: Outcome) -> Option<Outcome> {
+        let found = match self.found(outcome, 1) {
+            Ok(found) => found?.pop(),
+            Err(failure) => return Some(Err(failure)),
+        };
+        Some(self.taught(lesson.ticket, &lesson.key, found))
     }
 }
 
@@ -78,11 +124,15 @@ impl Tracking {
             return answer;
         };
         let mut found = self.fetch(permit, vec![key.clone()], true).await?;
-        let (value, ttl) = found.pop().unwrap_or((Reply::Nil, Reply::Nil));
-        match value {
-            Reply::Error(error) => Err(Failure::Replied(error)),
-            value => {
-                self.store(ticket, &key, &value, &ttl);
+        self.taught(ticket, &key, found.pop())
+    }
+
+    /// Stores a value that was found, and answers with it.
+    fn taught(&self, ticket: Ticket, key: &[u8], found: Option<Found>) -> Outcome {
+        match found.unwrap_or((Reply::Nil, Reply::Nil)) {
+            (Reply::Error(error), _) => Err(Failure::Replied(error)),
+            (value, ttl) => {
+                self.store(ticket, key, &value, &ttl);
                 Ok(value)
             }
         }
@@ -121,25 +171,29 @@ impl Tracking {
 
     /// Asks for values and how long they will live, in one round trip: by a script, or where none is permitted by one command after the other.
     async fn fetch(&self, permit: &Permit, keys: Vec<Bytes>, is_single: bool) -> Result<Vec<Found>, Failure> {
-        if self.is_without_scripts.load(Ordering::Relaxed) {
-            return Self::fetch_plainly(permit, keys, is_single).await;
+        if !self.is_without_scripts.load(Ordering::Relaxed) {
+            let asked = Command::GetWithTtl { keys: keys.clone() };
+            if let Some(found) = self.found(permit.send(asked).await, keys.len())? {
+                return Ok(found);
+            }
         }
-        let asked = Command::GetWithTtl { keys: keys.clone() };
-        let found = match permit.send(asked).await {
-            Ok(reply) => pairs(reply, keys.len())?,
+        Self::fetch_plainly(permit, keys, is_single).await
+    }
+
+    /// Reads the answer to [`Command::GetWithTtl`]. `None` if it does not tell what single commands would.
+    fn found(&self, outcome: Outcome, count: usize) -> Result<Option<Vec<Found>>, Failure> {
+        let found = match outcome {
+            Ok(reply) => pairs(reply, count)?,
             Err(Failure::Replied(error)) if matches!(error.kind(), ErrorKind::Auth | ErrorKind::Unsupported) => {
                 self.is_without_scripts.store(true, Ordering::Relaxed);
-                return Self::fetch_plainly(permit, keys, is_single).await;
+                return Ok(None);
             }
             Err(failure) => return Err(failure),
         };
         // What is refused to a script may be permitted to its caller; if not, the error is to be the command's own.
         let is_refused =
             |(value, _): &Found| matches!(value, Reply::Error(error) if error.kind() != ErrorKind::WrongType);
-        if found.iter().any(is_refused) {
-            return Self::fetch_plainly(permit, keys, is_single).await;
-        }
-        Ok(found)
+        Ok((!found.iter().any(is_refused)).then_some(found))
     }
 
     /// First the value, then how long it lives. A change in between is told of by the feed, like any other.
@@ -178,7 +232,6 @@ fn reply_of(held: Held) -> Reply {
     held.into_bytes().map_or(Reply::Nil, Reply::Bytes)
 }
 
-/// Reads the answer to [`Command::GetWithTtl`].
 fn pairs(reply: Reply, count: usize) -> Result<Vec<Found>, Failure> {
     let Reply::Array(replies) = reply else {
         return Err(misshapen());
