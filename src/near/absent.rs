@@ -40,7 +40,7 @@ impl Near {
         match *self {}
     }
 
-    pub(crate) fn store(&self, _: Ticket, _: &[u8], _: Option<Bytes>, _: i64) {
+    pub(crate) fn store(&self, _: Ticket, _: &[u8], _: Option<Bytes>, _: Option<i64>) {
         match *self {}
     }
 

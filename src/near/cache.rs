@@ -89,13 +89,13 @@ impl Near {
         Some(self.stamps.ticket(key, now))
     }
 
-    /// Stores what was read, unless it was overtaken. `pttl` is what the server's `PTTL` says; nothing is stored of what it leaves open.
-    pub(crate) fn store(&self, ticket: Ticket, key: &[u8], value: Option<Bytes>, pttl: i64) {
+    /// Stores what was read, unless it was overtaken. `pttl` is what the server's `PTTL` says, if it was asked; nothing is stored of what that leaves open.
+    pub(crate) fn store(&self, ticket: Ticket, key: &[u8], value: Option<Bytes>, pttl: Option<i64>) {
         let left = match (&value, pttl) {
-            (None, -2) | (Some(_), -1) => Some(self.settings.ttl),
-            // There is a key, but no string; or the key ended, or began, while it was asked for.
-            (None, _) | (Some(_), ..=0) => None,
-            (Some(_), left) => Some(Duration::from_millis(left.unsigned_abs()).min(self.settings.ttl)),
+            (None, Some(-2)) | (Some(_), Some(-1)) => Some(self.settings.ttl),
+            // There is a key, but no string; or the key ended, or began, while it was asked for; or that was not asked.
+            (None, _) | (Some(_), None | Some(..=0)) => None,
+            (Some(_), Some(left)) => Some(Duration::from_millis(left.unsigned_abs()).min(self.settings.ttl)),
         };
         // From before it was asked for: so it never outlives the server's own.
         let expires = left.map(|left| ticket.taken.after(left));
@@ -118,10 +118,13 @@ impl Near {
             && self.shelf.insert(key, value, expires, self.now())
         {
             self.stored.add(1);
-        } else if !is_same {
+            return Others::Good;
+        }
+        if !is_same {
             self.shelf.remove(key);
         }
-        if is_doubtful { Others::Void } else { Others::Good }
+        // Its caller has seen what is not here: nothing older may come.
+        Others::Void
     }
 
     /// Says whether entries may be served without being proven, because of an outage.
@@ -148,7 +151,7 @@ impl Near {
 impl Near {
     /// Forgets a key that this process may have changed.
     pub(crate) fn forget(&self, key: &[u8]) {
-        self.stamps.remove(key, || self.shelf.remove(key));
+        self.stamps.remove(key, self.now(), || self.shelf.remove(key));
     }
 }
 
@@ -192,7 +195,7 @@ mod tests {
     }
 
     fn put(near: &Near, key: &[u8], value: &'static str) {
-        near.store(near.ticket(key).unwrap(), key, Some(value.into()), -1);
+        near.store(near.ticket(key).unwrap(), key, Some(value.into()), Some(-1));
     }
 
     /// What is answered: a value, `(absent)`, or `(unknown)`.
@@ -220,7 +223,7 @@ mod tests {
         let near = near(1 << 20, Duration::ZERO);
         assert_eq!(get(&near, b"k"), "(unknown)");
         put(&near, b"k", "v");
-        near.store(near.ticket(b"none").unwrap(), b"none", None, -2);
+        near.store(near.ticket(b"none").unwrap(), b"none", None, Some(-2));
         assert_eq!(get(&near, b"k"), "v");
         assert_eq!(get(&near, b"none"), "(absent)");
         near.forget(b"k");
@@ -235,12 +238,12 @@ mod tests {
     #[test]
     fn an_entry_lives_no_longer_than_at_the_server_and_what_has_ended_there_is_not_stored() {
         let near = near(1 << 20, Duration::ZERO);
-        near.store(near.ticket(b"k").unwrap(), b"k", Some("v".into()), 20);
+        near.store(near.ticket(b"k").unwrap(), b"k", Some("v".into()), Some(20));
         assert_ne!(get(&near, b"k"), "(unknown)");
         std::thread::sleep(Duration::from_millis(25));
         assert_eq!(get(&near, b"k"), "(unknown)");
         for gone in [0, -2] {
-            near.store(near.ticket(b"l").unwrap(), b"l", Some("v".into()), gone);
+            near.store(near.ticket(b"l").unwrap(), b"l", Some("v".into()), Some(gone));
             assert_eq!(get(&near, b"l"), "(unknown)");
         }
     }
@@ -253,9 +256,20 @@ mod tests {
         }] {
             let ticket = near.ticket(b"k").unwrap();
             overtake(&near, b"k");
-            near.store(ticket, b"k", Some("old".into()), -1);
+            near.store(ticket, b"k", Some("old".into()), Some(-1));
             assert_eq!(get(&near, b"k"), "(unknown)");
         }
+    }
+
+    #[test]
+    fn what_was_seen_without_being_stored_keeps_older_answers_out() {
+        let near = near(1 << 20, Duration::ZERO);
+        put(&near, b"k", "1");
+        let late = near.ticket(b"k").unwrap();
+        near.store(near.ticket(b"k").unwrap(), b"k", Some("2".into()), None);
+        assert_eq!(get(&near, b"k"), "(unknown)");
+        near.store(late, b"k", Some("1".into()), Some(-1));
+        assert_eq!(get(&near, b"k"), "(unknown)");
     }
 
     #[test]
@@ -263,11 +277,16 @@ mod tests {
         let near = near(4 << 20, Duration::ZERO);
         for n in 0..40_000_u32 {
             let key = n.to_be_bytes();
-            near.store(near.ticket(&key).unwrap(), &key, Some(vec![0; 512].into()), -1);
+            near.store(near.ticket(&key).unwrap(), &key, Some(vec![0; 512].into()), Some(-1));
             assert!(near.shelf.weight() <= 4 << 20);
         }
         assert!(near.shelf.weight() > 2 << 20);
-        near.store(near.ticket(b"k").unwrap(), b"k", Some(vec![0; 1 << 19].into()), -1);
+        near.store(
+            near.ticket(b"k").unwrap(),
+            b"k",
+            Some(vec![0; 1 << 19].into()),
+            Some(-1),
+        );
         assert_eq!(get(&near, b"k"), "(unknown)");
     }
 
@@ -302,15 +321,15 @@ mod tests {
         let near = near(1 << 20, Duration::ZERO);
         for (first, second) in [("4", "5"), ("5", "4")] {
             let (one, other, late) = (near.ticket(b"k"), near.ticket(b"k"), near.ticket(b"k"));
-            near.store(one.unwrap(), b"k", Some(first.into()), -1);
-            near.store(other.unwrap(), b"k", Some(second.into()), -1);
+            near.store(one.unwrap(), b"k", Some(first.into()), Some(-1));
+            near.store(other.unwrap(), b"k", Some(second.into()), Some(-1));
             assert_eq!(get(&near, b"k"), "(unknown)");
-            near.store(late.unwrap(), b"k", Some("4".into()), -1);
+            near.store(late.unwrap(), b"k", Some("4".into()), Some(-1));
             assert_eq!(get(&near, b"k"), "(unknown)", "nor is a third");
         }
         let (one, other) = (near.ticket(b"k"), near.ticket(b"k"));
-        near.store(one.unwrap(), b"k", Some("6".into()), -1);
-        near.store(other.unwrap(), b"k", Some("6".into()), -1);
+        near.store(one.unwrap(), b"k", Some("6".into()), Some(-1));
+        near.store(other.unwrap(), b"k", Some("6".into()), Some(-1));
         assert_ne!(get(&near, b"k"), "(unknown)");
         put(&near, b"k", "7");
         assert_eq!(get(&near, b"k"), "7", "asked for later");
@@ -336,7 +355,7 @@ mod tests {
                                     std::thread::yield_now();
                                 }
                                 let bytes = Bytes::copy_from_slice(&value.to_be_bytes());
-                                near.store(ticket, b"k", Some(bytes), -1);
+                                near.store(ticket, b"k", Some(bytes), Some(-1));
                                 value
                             }
                         };

@@ -33,10 +33,13 @@ impl Lesson {
         Command::Get { key: self.key.clone() }
     }
 
-    /// Returns the command that tells how long the value will live as well.
+    /// Returns the command that tells how long the value will live as well, if it is worth to be stored; otherwise the one that its caller meant.
     pub(in super::super) fn question(&self) -> Command {
-        Command::GetWithTtl {
-            keys: vec![self.key.clone()],
+        if self.ticket.is_calm() {
+            let keys = vec![self.key.clone()];
+            Command::GetWithTtl { keys }
+        } else {
+            self.command()
         }
     }
 }
@@ -84,11 +87,12 @@ impl Tracking {
 
     /// Stores what came of a lesson's question, and answers its command. `None` if that has to be asked as it is.
     pub(in super::super) fn learn(&self, lesson: &Lesson, outcome: Outcome) -> Option<Outcome> {
-        let found = match self.found(outcome, 1) {
-            Ok(found) => found?.pop(),
-            Err(failure) => return Some(Err(failure)),
+        let found = if lesson.ticket.is_calm() {
+            self.found(outcome, 1).map(|found| found?.pop()).transpose()?
+        } else {
+            outcome.map(|value| (value, Reply::Nil))
         };
-        Some(self.taught(lesson.ticket, &lesson.key, found))
+        Some(found.and_then(|found| self.taught(lesson.ticket, &lesson.key, found)))
     }
 }
 
@@ -124,12 +128,12 @@ impl Tracking {
             return answer;
         };
         let mut found = self.fetch(permit, vec![key.clone()], true).await?;
-        self.taught(ticket, &key, found.pop())
+        self.taught(ticket, &key, found.pop().ok_or_else(misshapen)?)
     }
 
     /// Stores a value that was found, and answers with it.
-    fn taught(&self, ticket: Ticket, key: &[u8], found: Option<Found>) -> Outcome {
-        match found.unwrap_or((Reply::Nil, Reply::Nil)) {
+    fn taught(&self, ticket: Ticket, key: &[u8], found: Found) -> Outcome {
+        match found {
             (Reply::Error(error), _) => Err(Failure::Replied(error)),
             (value, ttl) => {
                 self.store(ticket, key, &value, &ttl);
@@ -219,7 +223,10 @@ impl Tracking {
     }
 
     fn store(&self, ticket: Ticket, key: &[u8], value: &Reply, ttl: &Reply) {
-        let Reply::Integer(pttl) = *ttl else { return };
+        let pttl = match ttl {
+            Reply::Integer(pttl) => Some(*pttl),
+            _ => None,
+        };
         match value {
             Reply::Bytes(value) => self.near.store(ticket, key, Some(value.clone()), pttl),
             Reply::Nil => self.near.store(ticket, key, None, pttl),
