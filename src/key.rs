@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
 
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 /// assert_eq!(Key::from(format!("user:{id}")), Key::from("user:7"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Bytes);
+pub struct Key(SmallVec<[u8; INLINE]>);
 
 /// One key or any list of keys.
 ///
@@ -43,6 +44,9 @@ pub trait IntoKeys {
 /// What the configuration puts before every key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Prefix(Bytes);
+
+/// Keys up to this length need no memory of their own, as the near cache is asked with them as they are.
+const INLINE: usize = 32;
 
 /// Redis refuses longer ones.
 const MAX_LEN: usize = 512 * 1024 * 1024;
@@ -75,7 +79,11 @@ impl Prefix {
             return Err(Error::invalid("a key of more than 512 MiB"));
         }
         if self.0.is_empty() {
-            return Ok(key.0);
+            return Ok(if key.0.spilled() {
+                key.0.into_vec().into()
+            } else {
+                Bytes::copy_from_slice(&key.0)
+            });
         }
         Ok([&self.0[..], &key.0[..]].concat().into())
     }
@@ -94,11 +102,8 @@ impl Prefix {
     }
 
     /// Returns a key of the server as the user knows it.
-    pub(crate) fn taken_off(&self, key: Bytes) -> Key {
-        if key.starts_with(&self.0) {
-            return Key(key.slice(self.0.len()..));
-        }
-        Key(key)
+    pub(crate) fn taken_off(&self, key: &[u8]) -> Key {
+        key.strip_prefix(&self.0[..]).unwrap_or(key).into()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -131,13 +136,13 @@ impl fmt::Display for Key {
 
 impl From<&str> for Key {
     fn from(key: &str) -> Self {
-        Self(Bytes::copy_from_slice(key.as_bytes()))
+        key.as_bytes().into()
     }
 }
 
 impl From<String> for Key {
     fn from(key: String) -> Self {
-        Self(key.into())
+        key.into_bytes().into()
     }
 }
 
@@ -149,19 +154,19 @@ impl From<&String> for Key {
 
 impl From<&[u8]> for Key {
     fn from(key: &[u8]) -> Self {
-        Self(Bytes::copy_from_slice(key))
+        Self(SmallVec::from_slice(key))
     }
 }
 
 impl From<Vec<u8>> for Key {
     fn from(key: Vec<u8>) -> Self {
-        Self(key.into())
+        Self(SmallVec::from_vec(key))
     }
 }
 
 impl From<Bytes> for Key {
     fn from(key: Bytes) -> Self {
-        Self(key)
+        key[..].into()
     }
 }
 
@@ -251,8 +256,8 @@ mod tests {
     fn a_pattern_means_the_prefix_as_it_stands() {
         let prefix = Prefix::new("a*[b]:");
         assert_eq!(prefix.pattern(b"user:*"), "a\\*\\[b\\]:user:*");
-        assert_eq!(prefix.taken_off("a*[b]:k".into()), "k".into());
-        assert_eq!(prefix.taken_off("other".into()), "other".into());
+        assert_eq!(prefix.taken_off(b"a*[b]:k"), "k".into());
+        assert_eq!(prefix.taken_off(b"other"), "other".into());
     }
 
     #[test]

@@ -98,7 +98,7 @@ impl ListOperations<'_> {
         let tries = tries.collect();
         let command = Call::new(name).keys_of(keys).arg(seconds(wait)?).into();
         let taken: Option<(Bytes, T)> = Option::from_reply(ask(self.road, command, wait, tries, undo).await?)?;
-        Ok(taken.map(|(key, element)| (prefix.taken_off(key), element)))
+        Ok(taken.map(|(key, element)| (prefix.taken_off(&key), element)))
     }
 }
 

@@ -83,7 +83,7 @@ impl<'a> KeyOperations<'a> {
             Ok(None)
         };
         let read = |reply: Reply, prefix: &Prefix| {
-            let key = |reply| Bytes::from_reply(reply).map(|key| prefix.taken_off(key));
+            let key = |reply| Bytes::from_reply(reply).map(|key| prefix.taken_off(&key));
             reply.into_array()?.into_iter().map(key).collect()
         };
         Scan {
