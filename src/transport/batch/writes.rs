@@ -147,10 +147,7 @@ impl Plan {
     fn into_command(self, life: Life, has_msetex: bool) -> Command {
         let Self { keys, values, ttls } = self;
         let count = keys.len();
-        let pairs = |call: Call, keys: Vec<Bytes>, values: Vec<Bytes>| {
-            let pairs = keys.into_iter().zip(values);
-            pairs.fold(call, |call, (key, value)| call.key(key).arg(value))
-        };
+        let pairs = |call: Call, keys: Vec<Bytes>, values: Vec<Bytes>| call.pairs(keys.into_iter().zip(values));
         let script = |keys, values: Vec<Bytes>| {
             let call = Call::new("EVAL").arg(SCRIPT).number(count);
             call.keys_of(keys).args(values)
