@@ -212,6 +212,14 @@ impl Call {
         self
     }
 
+    /// Adds keys, each with its value.
+    pub(crate) fn pairs(mut self, pairs: impl IntoIterator<Item = (Bytes, Bytes)>) -> Self {
+        let pairs = pairs.into_iter();
+        self.args
+            .extend(pairs.flat_map(|(key, value)| [Arg::Key(key), Arg::Other(value)]));
+        self
+    }
+
     pub(crate) fn arg(mut self, arg: impl Into<Bytes>) -> Self {
         self.args.push(Arg::Other(arg.into()));
         self

@@ -1,11 +1,9 @@
 //! Keys, and the prefix that stands before each of them.
 
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-};
+use std::{fmt, hash::BuildHasher};
 
 use bytes::Bytes;
+use foldhash::quality::FixedState;
 use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
@@ -53,11 +51,10 @@ const MAX_LEN: usize = 512 * 1024 * 1024;
 
 /// Returns a short hash that stands for a key in logs, spans and errors.
 ///
-/// It is `SipHash` with a fixed key, cut to 32 bits: equal keys have equal hashes in every process built alike.
+/// It is foldhash with a fixed seed, cut to 32 bits: equal keys have equal hashes in every process built alike. Every call computes it, so it has to be
+/// fast; whoever finds keys with equal hashes gains nothing.
 pub(crate) fn key_hash(key: &[u8]) -> u32 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    let wide = hasher.finish();
+    let wide = FixedState::default().hash_one(key);
     u32::try_from(wide >> 32).unwrap_or_default()
 }
 

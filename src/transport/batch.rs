@@ -7,12 +7,15 @@
 //!
 //! - [`lane`]: what is under way, and what waits;
 //! - [`ticket`]: a batch, and a caller's place in it;
+//! - [`load`], [`answers`]: what a batch carries, and what came of it;
 //! - [`driver`]: the tasks that send batches;
 //! - [`reads`], [`reads_with_ttl`], [`writes`]: one command for many;
 //! - [`permission`]: whether the server permits it.
 
+mod answers;
 mod driver;
 mod lane;
+mod load;
 mod permission;
 mod reads;
 mod reads_with_ttl;
@@ -118,13 +121,13 @@ impl Batches {
         let Some(lane) = self.lane_of(&command, key_hash) else {
             return Err(command);
         };
-        match lane.enter(command, waker) {
-            Way::Alone(command, turn) => Ok(UnderWay::Alone {
+        match lane.enter(&command, waker) {
+            Way::Alone(turn) => Ok(UnderWay::Alone {
                 sent: self.connection.send_boxed(command, self.deadline),
                 _turn: turn,
             }),
             Way::Joined(ticket) => Ok(UnderWay::Joined(ticket)),
-            Way::Full(command) => Err(command),
+            Way::Full => Err(command),
         }
     }
 

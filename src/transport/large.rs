@@ -40,14 +40,15 @@ impl LargeKeys {
     }
 
     /// Notes how long the value of a key is.
-    pub(super) fn note(&self, key: &Bytes, len: usize) {
+    pub(super) fn note(&self, key: &[u8], len: usize) {
         let is_large = len >= LARGE;
         if !is_large && self.count.load(Relaxed) == 0 {
             return;
         }
         let mut keys = self.keys();
         if is_large {
-            keys.put(key.clone(), ());
+            // It may be part of a larger buffer.
+            keys.put(Bytes::copy_from_slice(key), ());
             if keys.len() > REMEMBERED {
                 keys.pop_lru();
             }
@@ -78,7 +79,7 @@ mod tests {
         large.note(&key, LARGE - 1);
         assert!(!large.contains(&key));
         for number in 0..2000 {
-            large.note(&number.to_string().into(), LARGE);
+            large.note(number.to_string().as_bytes(), LARGE);
         }
         assert_eq!(large.count.load(Relaxed), REMEMBERED);
     }

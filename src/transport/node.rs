@@ -152,13 +152,15 @@ impl Node {
 
     /// Returns what the gate of this runtime's link has decided, if there is such a link and it has.
     fn current(&self) -> Option<Result<Arc<Generation>>> {
+        self.look(Gate::decided)?
+    }
+
+    /// Looks at the gate of this runtime's link, if there is one that is of use, without sharing it: all callers would contend for its count.
+    fn look<T>(&self, look: impl FnOnce(&Gate) -> T) -> Option<T> {
         let runtime = Handle::try_current().ok()?.id();
-        self.links
-            .load()
-            .iter()
-            .find(|link| link.is_for(runtime))?
-            .gate()
-            .decided()
+        let links = self.links.load();
+        let link = links.iter().find(|link| link.serves(runtime))?;
+        Some(look(link.gate()))
     }
 
     /// Notes that a call was answered in time.
@@ -181,7 +183,8 @@ impl Node {
     }
 
     pub(super) fn refuses(&self) -> bool {
-        self.gate().map_or(true, |gate| gate.refuses())
+        self.look(Gate::refuses)
+            .unwrap_or_else(|| self.gate().map_or(true, |gate| gate.refuses()))
     }
 
     /// Connects now, or proves the connection.

@@ -4,7 +4,7 @@ mod calls;
 mod replies;
 mod words;
 
-pub(super) use self::replies::copied;
+pub(super) use self::replies::{copied, detached};
 
 use bytes::Bytes;
 use fred::{

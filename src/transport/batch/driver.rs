@@ -15,7 +15,9 @@ use tokio::{
 
 use super::{
     super::{boxes::Outcome, connection::Connection, failure::Failure, pipeline::in_order},
+    answers::Answers,
     lane::{Lane, Turn},
+    load::Load,
     ticket::Batch,
 };
 use crate::command::Command;
@@ -28,7 +30,7 @@ pub(super) trait Cargo: Send + Sync + 'static {
     /// Returns how much of it a command fills.
     fn weight(command: &Command) -> usize;
 
-    /// Sends commands together, and returns as many outcomes, in their order.
+    /// Sends commands together, and returns what their members are told.
     ///
     /// # Errors
     ///
@@ -37,9 +39,9 @@ pub(super) trait Cargo: Send + Sync + 'static {
     fn together(
         &self,
         connection: &Arc<Connection>,
-        commands: &[Command],
+        load: &Load,
         within: Duration,
-    ) -> impl Future<Output = Result<Vec<Outcome>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Answers, Failure>> + Send;
 }
 
 /// One lane's work.
@@ -57,12 +59,6 @@ struct ClosesLane(Arc<Lane>);
 struct Taken {
     batch: Arc<Batch>,
     _turn: Turn,
-}
-
-/// The commands that somebody waits for, and for each member of the batch whether it is among them.
-struct Wanted {
-    commands: Vec<Command>,
-    places: Vec<bool>,
 }
 
 /// What has been polled once.
@@ -121,50 +117,51 @@ impl<C: Cargo> Work<C> {
     async fn send_batch(&self) -> Option<Taken> {
         let begin = || {
             let (batch, turn) = self.lane.take()?;
-            let commands = Wanted::of(batch.take());
-            let exchange = self.exchange(Arc::clone(&batch), commands);
+            let exchange = self.exchange(Arc::clone(&batch), batch.take());
             Some((Taken { batch, _turn: turn }, exchange))
         };
         let (taken, mut begun) = Begun::in_order(&self.lane, begin).await?;
-        let outcomes = loop {
+        let answers = loop {
             match timeout(self.deadline / LOOKS, &mut begun).await {
-                Ok(outcomes) => break outcomes,
+                Ok(answers) => break answers,
                 Err(_) => self.lane.expire(&taken.batch),
             }
         };
-        taken.batch.tell(outcomes);
+        taken.batch.tell(answers);
         Some(taken)
     }
 
-    /// Sends the commands of a batch together, or one by one where that does not work. Returns an outcome for each member.
-    async fn exchange(&self, batch: Arc<Batch>, wanted: Wanted) -> Vec<Outcome> {
+    /// Sends the commands of a batch together, or one by one where that does not work.
+    async fn exchange(&self, batch: Arc<Batch>, load: Load) -> Answers {
         let (asked, within) = (Instant::now(), self.deadline);
-        let Wanted { commands, places } = wanted;
-        if commands.len() < 2 {
-            return spread(&places, one_by_one(&self.connection, commands, within).await);
+        if !load.is_for_several() {
+            return self.singly(load, within).await;
         }
-        match self.cargo.together(&self.connection, &commands, within).await {
-            Ok(outcomes) => spread(&places, outcomes),
+        match self.cargo.together(&self.connection, &load, within).await {
+            Ok(answers) => answers,
             Err(Failure::Replied(_)) => {
                 let left = within.saturating_sub(asked.elapsed());
-                self.repeat(&batch, Wanted { commands, places }, left).await
+                self.repeat(&batch, load, left).await
             }
-            Err(failure) => spread(&places, commands.iter().map(|_| Err(failure.clone())).collect()),
+            Err(failure) => Answers::Alike(Err(failure)),
         }
     }
 
     /// Sends one by one what was refused together, as far as somebody still waits for it.
-    async fn repeat(&self, batch: &Batch, refused: Wanted, within: Duration) -> Vec<Outcome> {
+    async fn repeat(&self, batch: &Batch, refused: Load, within: Duration) -> Answers {
         // The refusal may be here in the very poll that has sent the batch, in the lane's order.
         yield_now().await;
-        let begin = || {
-            let Wanted { commands, places } = Wanted::of(batch.without_gone(refused.into_places()));
-            Some((places, one_by_one(&self.connection, commands, within)))
-        };
+        let begin = || Some(((), self.singly(batch.without_gone(refused), within)));
         match Begun::in_order(&self.lane, begin).await {
-            Some((places, begun)) => spread(&places, begun.await),
-            None => Vec::new(),
+            Some(((), begun)) => begun.await,
+            None => Answers::Alike(Err(Failure::lost())),
         }
+    }
+
+    async fn singly(&self, load: Load, within: Duration) -> Answers {
+        let (places, commands) = load.commands(0..load.len());
+        let outcomes = one_by_one(&self.connection, commands, within).await;
+        Answers::spread(load.len(), places, outcomes)
     }
 }
 
@@ -197,36 +194,6 @@ impl<F: Future<Output: Unpin>> Future for Begun<F> {
             None => self.rest.as_mut().poll(context),
         }
     }
-}
-
-impl Wanted {
-    fn of(members: Vec<Option<Command>>) -> Self {
-        Self {
-            places: members.iter().map(Option::is_some).collect(),
-            commands: members.into_iter().flatten().collect(),
-        }
-    }
-
-    fn into_places(self) -> Vec<Option<Command>> {
-        let mut commands = self.commands.into_iter();
-        let command = |is_wanted: bool| if is_wanted { commands.next() } else { None };
-        self.places.into_iter().map(command).collect()
-    }
-}
-
-/// Gives each member its outcome, also those that have gone.
-fn spread(places: &[bool], outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    if outcomes.len() == places.len() {
-        return outcomes;
-    }
-    let mut outcomes = outcomes.into_iter();
-    let outcome = |is_wanted: &bool| if *is_wanted { outcomes.next() } else { None };
-    let gone = || Err(Failure::Timeout);
-    places
-        .iter()
-        .map(outcome)
-        .map(|outcome| outcome.unwrap_or_else(gone))
-        .collect()
 }
 
 impl Drop for ClosesLane {

@@ -56,10 +56,10 @@ struct Queue {
 /// How a call goes.
 pub(super) enum Way {
     /// At once, because nothing is under way.
-    Alone(Command, Turn),
+    Alone(Turn),
     Joined(Ticket),
     /// By itself, because as many wait as may.
-    Full(Command),
+    Full,
 }
 
 /// Counts a call, or a batch, as under way as long as it is.
@@ -79,7 +79,7 @@ impl Lane {
             limits,
             queue: Mutex::new(Queue {
                 full: VecDeque::new(),
-                open: Batch::new(&order, 0),
+                open: Batch::new(&order),
                 weight: 0,
                 waiting: 0,
                 under_way: 0,
@@ -94,23 +94,23 @@ impl Lane {
     }
 
     /// Lets a call go alone if hardly anything is under way, and otherwise with the next batch.
-    pub(super) fn enter(self: &Arc<Self>, command: Command, waker: &Waker) -> Way {
+    pub(super) fn enter(self: &Arc<Self>, command: &Command, waker: &Waker) -> Way {
         let mut queue = self.queue();
         let may_go_alone = queue.under_way == 0 || (queue.under_way < ALONE && !queue.is_crowded);
         if may_go_alone && queue.waiting == 0 {
             queue.under_way += 1;
             drop(queue);
-            return Way::Alone(command, Turn(Arc::clone(self)));
+            return Way::Alone(Turn(Arc::clone(self)));
         }
         if queue.waiting == WAITING || queue.is_closed {
-            return Way::Full(command);
+            return Way::Full;
         }
         if queue.is_idle {
             queue.now = Instant::now();
         }
-        let weight = (self.limits.weight)(&command);
+        let weight = (self.limits.weight)(command);
         if queue.weight > 0 && queue.weight + weight > self.limits.capacity {
-            let full = queue.renew(&self.order);
+            let full = queue.renew();
             queue.full.push_back(full);
         }
         queue.weight += weight;
@@ -151,7 +151,7 @@ impl Lane {
         queue.under_way += 1;
         let batch = match queue.full.pop_front() {
             Some(full) => full,
-            None => queue.renew(&self.order),
+            None => queue.renew(),
         };
         let members = batch.len();
         queue.waiting -= members;
@@ -184,7 +184,7 @@ impl Lane {
         let mut queue = self.queue();
         queue.is_closed = true;
         queue.waiting = 0;
-        let open = queue.renew(&self.order);
+        let open = queue.renew();
         let lost: Vec<_> = queue.full.drain(..).chain([open]).collect();
         drop(queue);
         for batch in lost {
@@ -199,11 +199,11 @@ impl Lane {
 
 impl Queue {
     /// Opens another batch, and returns the one that was open.
-    fn renew(&mut self, order: &Arc<Mutex<()>>) -> Arc<Batch> {
+    fn renew(&mut self) -> Arc<Batch> {
         self.weight = 0;
         // The next one is probably as large.
-        let room = self.open.len();
-        mem::replace(&mut self.open, Batch::new(order, room))
+        let another = self.open.another();
+        mem::replace(&mut self.open, another)
     }
 }
 

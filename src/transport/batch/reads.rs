@@ -6,11 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use super::{
-    super::{boxes::Outcome, connection::Connection, failure::Failure, large::LargeKeys},
+    super::{connection::Connection, failure::Failure, large::LargeKeys},
+    answers::{Answers, Share},
     driver::{Cargo, one_by_one},
+    load::{Asked, Load, Word},
     permission::Permission,
 };
 use crate::{
@@ -25,12 +28,12 @@ pub(super) struct Reads {
     mget: Permission,
 }
 
-/// Which value answers which command.
+/// What is asked for, and which member each value answers.
 pub(super) struct Plan {
     /// Each key once.
     pub(super) keys: Vec<Bytes>,
-    /// For each key of each command, where it stands among those.
-    pub(super) places: Vec<usize>,
+    /// For each member, where its keys stand among those.
+    pub(super) shares: Vec<Share>,
 }
 
 impl Reads {
@@ -49,64 +52,59 @@ impl Cargo for Reads {
         keys_of(command).len()
     }
 
-    async fn together(
-        &self,
-        connection: &Arc<Connection>,
-        commands: &[Command],
-        within: Duration,
-    ) -> Result<Vec<Outcome>, Failure> {
+    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Answers, Failure> {
         let asked = Instant::now();
-        let Plan { keys, places } = Plan::of(commands);
+        let Plan { keys, shares } = Plan::of(load);
         let values = self.mget.ask(connection.values(keys, within)).await?;
-        for (key, place) in commands.iter().flat_map(keys_of).zip(&places) {
-            let value = values.get(*place).and_then(Option::as_ref);
-            self.large.note(key, value.map_or(0, Bytes::len));
+        for (asked, share) in load.asked().iter().zip(&shares) {
+            for (key, place) in asked.reads().iter().zip(share.places()) {
+                let value = values.get(*place).and_then(Option::as_ref);
+                self.large.note(load.slice(key), value.map_or(0, Bytes::len));
+            }
         }
-        let mut outcomes = answers(commands, &places, &values);
-        look_again(connection, commands, &mut outcomes, asked + within).await;
-        Ok(outcomes)
+        let answers = Answers::Values(values, shares);
+        Ok(look_again(connection, load, answers, asked + within).await)
     }
 }
 
 /// `MGET` says of a key that is no string what it says of one that does not exist; `GET` does not.
-async fn look_again(connection: &Connection, commands: &[Command], outcomes: &mut [Outcome], until: Instant) {
-    let are_doubtful = |(command, outcome): &(&Command, &mut Outcome)| {
-        matches!((command, outcome), (Command::Get { .. }, Ok(Reply::Nil)))
-    };
-    let doubtful = commands.iter().zip(outcomes).filter(are_doubtful);
-    let (again, outcomes): (Vec<_>, Vec<_>) = doubtful.map(|(command, outcome)| (command.clone(), outcome)).unzip();
+async fn look_again(connection: &Connection, load: &Load, mut answers: Answers, until: Instant) -> Answers {
+    let doubtful = (0..load.len()).filter(|place| answers.lack_the_value_of(*place));
+    let (places, again) = load.commands(doubtful);
     if again.is_empty() {
-        return;
+        return answers;
     }
     let keys = again.iter().filter_map(Command::key).cloned();
     let exist = Call::new("EXISTS").keys_of(keys);
     let left = until.saturating_duration_since(Instant::now());
     if let Ok(Reply::Integer(0)) = connection.send(exist.into(), left).await {
-        return;
+        return answers;
     }
     let left = until.saturating_duration_since(Instant::now());
-    for (outcome, answer) in outcomes.into_iter().zip(one_by_one(connection, again, left).await) {
-        *outcome = answer;
-    }
+    let outcomes = one_by_one(connection, again, left).await;
+    answers.replace(load.len(), places, outcomes);
+    answers
 }
 
 impl Plan {
-    pub(super) fn of(commands: &[Command]) -> Self {
-        // One buffer for all keys: to share each by itself would take an allocation for each.
-        let bytes = commands.iter().flat_map(keys_of).map(Bytes::len).sum();
-        let mut buffer = BytesMut::with_capacity(bytes);
-        let mut keys = Vec::with_capacity(commands.len() + 1);
-        let mut places = Vec::with_capacity(commands.len());
-        let mut seen = HashMap::with_capacity(commands.len());
-        for key in commands.iter().flat_map(keys_of) {
-            let place = *seen.entry(key).or_insert_with(|| {
-                buffer.extend_from_slice(key);
-                keys.push(buffer.split().freeze());
+    pub(super) fn of<'a>(load: &'a Load) -> Self {
+        let asked = load.asked();
+        let mut keys = Vec::with_capacity(asked.len() + 1);
+        // A hash that nobody can foresee: keys may come from outside.
+        let mut seen = HashMap::with_capacity_and_hasher(asked.len(), RandomState::default());
+        let mut place = |key: &'a Word| {
+            *seen.entry(load.slice(key)).or_insert_with(|| {
+                keys.push(load.bytes(key));
                 keys.len() - 1
-            });
-            places.push(place);
-        }
-        Self { keys, places }
+            })
+        };
+        let mut share = |asked: &'a Asked| match asked {
+            Asked::Get(key) => Share::One(place(key)),
+            Asked::GetMany(keys) | Asked::GetWithTtl(keys) => Share::List(keys.iter().map(&mut place).collect()),
+            Asked::Set { .. } | Asked::Nothing => Share::Nothing,
+        };
+        let shares = asked.iter().map(&mut share).collect();
+        Self { keys, shares }
     }
 }
 
@@ -116,21 +114,6 @@ pub(super) fn keys_of(command: &Command) -> &[Bytes] {
         Command::GetMany { keys } | Command::GetWithTtl { keys } => keys,
         _ => &[],
     }
-}
-
-fn answers(commands: &[Command], places: &[usize], values: &[Option<Bytes>]) -> Vec<Outcome> {
-    let mut places = places.iter();
-    let mut next = || {
-        let value = places.next().and_then(|place| values.get(*place)?.clone());
-        value.map_or(Reply::Nil, Reply::Bytes)
-    };
-    let answer = |command: &Command| {
-        Ok(match command {
-            Command::GetMany { keys } => Reply::Array(keys.iter().map(|_| next()).collect()),
-            _ => next(),
-        })
-    };
-    commands.iter().map(answer).collect()
 }
 
 #[cfg(test)]
@@ -143,15 +126,13 @@ mod tests {
         let many = Command::GetMany {
             keys: vec!["b".into(), "a".into(), "b".into()],
         };
-        let commands = [get("a"), get("b"), many, get("a"), get("c")];
-        let plan = Plan::of(&commands);
-        assert_eq!(plan.keys, ["a", "b", "c"]);
-        let values = [Some(Bytes::from("1")), Some(Bytes::from("2")), None];
+        let load = Load::from_iter([get("a"), get("b"), many, get("a"), get("c")]);
+        let Plan { keys, shares } = Plan::of(&load);
+        assert_eq!(keys, ["a", "b", "c"]);
+        let values = vec![Some(Bytes::from("1")), Some(Bytes::from("2")), None];
+        let answers = Answers::Values(values, shares);
+        let told: Vec<_> = (0..5).map(|place| answers.of(place).unwrap()).collect();
         let text = |text: &'static str| Reply::Bytes(text.into());
-        let told: Vec<_> = answers(&commands, &plan.places, &values)
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
         let many = Reply::Array(vec![text("2"), text("1"), text("2")]);
         assert_eq!(told, [text("1"), text("2"), many, text("1"), Reply::Nil]);
     }

@@ -3,8 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    super::{boxes::Outcome, connection::Connection, failure::Failure},
+    super::{connection::Connection, failure::Failure},
+    answers::{Answers, Share},
     driver::Cargo,
+    load::Load,
     permission::Permission,
     reads::{Plan, keys_of},
 };
@@ -23,24 +25,20 @@ impl Cargo for ReadsWithTtl {
         keys_of(command).len()
     }
 
-    async fn together(
-        &self,
-        connection: &Arc<Connection>,
-        commands: &[Command],
-        within: Duration,
-    ) -> Result<Vec<Outcome>, Failure> {
-        let Plan { keys, places } = Plan::of(commands);
+    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Answers, Failure> {
+        let Plan { keys, shares } = Plan::of(load);
         let asked = connection.send(Command::GetWithTtl { keys }, within);
         let found = match self.script.ask(asked).await? {
             Reply::Array(found) => found,
             other => return Err(Failure::Replied(other.unexpected("values and times"))),
         };
-        let mut places = places.into_iter();
-        let answer = |command: &Command| {
-            let places = places.by_ref().take(keys_of(command).len());
-            let pairs = places.flat_map(|place| found.iter().skip(2 * place).take(2).cloned());
-            Ok(Reply::Array(pairs.collect()))
+        let answer = |share: &Share| {
+            let pairs = share
+                .places()
+                .iter()
+                .flat_map(|place| found.iter().skip(2 * place).take(2));
+            Ok(Reply::Array(pairs.cloned().collect()))
         };
-        Ok(commands.iter().map(answer).collect())
+        Ok(Answers::Each(shares.iter().map(answer).collect()))
     }
 }

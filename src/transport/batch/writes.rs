@@ -12,14 +12,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use super::{
-    super::{boxes::Outcome, connection::Connection, failure::Failure, knowledge},
+    super::{connection::Connection, failure::Failure, knowledge},
+    answers::Answers,
     driver::Cargo,
+    load::{Asked, Load},
     permission::Permission,
 };
 use crate::{
-    command::{Call, Command, Expiry, Set},
+    command::{Call, Command},
     reply::Reply,
     ttl::Ttl,
 };
@@ -75,13 +78,8 @@ impl Cargo for Writes {
         command.key().map_or(0, Bytes::len) + command.payload_len() + PROTOCOL
     }
 
-    async fn together(
-        &self,
-        connection: &Arc<Connection>,
-        commands: &[Command],
-        within: Duration,
-    ) -> Result<Vec<Outcome>, Failure> {
-        let plan = Plan::of(commands);
+    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Answers, Failure> {
+        let plan = Plan::of(load);
         let life = plan.life();
         let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within);
         let permission = match life {
@@ -91,7 +89,7 @@ impl Cargo for Writes {
         };
         let sending = connection.send(plan.into_command(life, has_msetex), within);
         permission.ask(sending).await?;
-        Ok(commands.iter().map(|_| Ok(Reply::Ok)).collect())
+        Ok(Answers::Alike(Ok(Reply::Ok)))
     }
 }
 
@@ -113,22 +111,26 @@ impl Writes {
 }
 
 impl Plan {
-    fn of(commands: &[Command]) -> Self {
-        let count = commands.len();
+    fn of(load: &Load) -> Self {
+        let count = load.asked().len();
         let mut plan = Self {
             keys: Vec::with_capacity(count),
             values: Vec::with_capacity(count),
             ttls: Vec::with_capacity(count),
         };
-        let mut places = HashMap::with_capacity(count);
-        for (key, value, ttl) in commands.iter().filter_map(parts) {
-            let place = *places.entry(key).or_insert(plan.keys.len());
+        // A hash that nobody can foresee: keys may come from outside.
+        let mut places = HashMap::with_capacity_and_hasher(count, RandomState::default());
+        for asked in load.asked() {
+            let Asked::Set { key, value, ttl } = asked else {
+                continue;
+            };
+            let place = *places.entry(load.slice(key)).or_insert(plan.keys.len());
             match (plan.values.get_mut(place), plan.ttls.get_mut(place)) {
-                (Some(old), Some(old_ttl)) => (*old, *old_ttl) = (value.clone(), ttl),
+                (Some(old), Some(old_ttl)) => (*old, *old_ttl) = (load.bytes(value), *ttl),
                 _ => {
-                    plan.keys.push(key.clone());
-                    plan.values.push(value.clone());
-                    plan.ttls.push(ttl);
+                    plan.keys.push(load.bytes(key));
+                    plan.values.push(load.bytes(value));
+                    plan.ttls.push(*ttl);
                 }
             }
         }
@@ -145,10 +147,7 @@ impl Plan {
     fn into_command(self, life: Life, has_msetex: bool) -> Command {
         let Self { keys, values, ttls } = self;
         let count = keys.len();
-        let pairs = |call: Call, keys: Vec<Bytes>, values: Vec<Bytes>| {
-            let pairs = keys.into_iter().zip(values);
-            pairs.fold(call, |call, (key, value)| call.key(key).arg(value))
-        };
+        let pairs = |call: Call, keys: Vec<Bytes>, values: Vec<Bytes>| call.pairs(keys.into_iter().zip(values));
         let script = |keys, values: Vec<Bytes>| {
             let call = Call::new("EVAL").arg(SCRIPT).number(count);
             call.keys_of(keys).args(values)
@@ -168,23 +167,10 @@ impl Plan {
     }
 }
 
-fn parts(command: &Command) -> Option<(&Bytes, &Bytes, Option<Ttl>)> {
-    match command {
-        Command::Set(Set { key, value, expiry, .. }) => Some((
-            key,
-            value,
-            match expiry {
-                Expiry::In(ttl) => Some(*ttl),
-                Expiry::Never | Expiry::Keep | Expiry::At(_) => None,
-            },
-        )),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::{Expiry, Set};
 
     fn set(key: &'static str, value: &'static str, ttl: Option<u64>) -> Command {
         Command::Set(Set {
@@ -197,7 +183,7 @@ mod tests {
     }
 
     fn sent(commands: &[Command], has_msetex: bool) -> String {
-        let plan = Plan::of(commands);
+        let plan = Plan::of(&commands.iter().cloned().collect());
         let life = plan.life();
         let Command::Call(call) = plan.into_command(life, has_msetex) else {
             panic!("no call");

@@ -75,7 +75,8 @@ pub(in super::super) fn copied(reply: &Reply) -> Reply {
     }
 }
 
-fn detached(bytes: &Bytes) -> Bytes {
+/// Copies a value out of the read buffer, unless that would take long.
+pub(in super::super) fn detached(bytes: &Bytes) -> Bytes {
     if bytes.len() < COPIED_BELOW {
         Bytes::copy_from_slice(bytes)
     } else {

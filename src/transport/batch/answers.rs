@@ -1,0 +1,120 @@
+//! What came of a batch, for each of its members.
+
+use bytes::Bytes;
+
+use super::super::{boxes::Outcome, failure::Failure, wire};
+use crate::reply::Reply;
+
+/// What came of a batch.
+#[derive(Debug)]
+pub(super) enum Answers {
+    /// The same for all.
+    Alike(Outcome),
+    /// An outcome for each member.
+    Each(Vec<Outcome>),
+    /// Values, each asked for once, and which of them are whose.
+    Values(Vec<Option<Bytes>>, Vec<Share>),
+}
+
+/// Which values answer a member, by their places.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// None: it does not wait any more.
+    Nothing,
+    One(usize),
+    List(Vec<usize>),
+}
+
+impl Answers {
+    /// Says whether a member has asked for one value, and there is none.
+    pub(super) fn lack_the_value_of(&self, place: usize) -> bool {
+        let Self::Values(values, shares) = self else {
+            return false;
+        };
+        matches!(shares.get(place), Some(Share::One(place)) if matches!(values.get(*place), Some(None)))
+    }
+
+    /// Gives outcomes to the members in those places; nobody waits in the others, of so many.
+    pub(super) fn spread(members: usize, places: Vec<usize>, outcomes: Vec<Outcome>) -> Self {
+        let mut answers = Self::Each((0..members).map(|_| Err(Failure::Timeout)).collect());
+        answers.replace(members, places, outcomes);
+        answers
+    }
+
+    /// Replaces what the members in those places, of so many, are told.
+    pub(super) fn replace(&mut self, members: usize, places: Vec<usize>, outcomes: Vec<Outcome>) {
+        let mut each: Vec<_> = (0..members).map(|place| self.of(place)).collect();
+        for (place, outcome) in places.into_iter().zip(outcomes) {
+            if let Some(told) = each.get_mut(place) {
+                *told = outcome;
+            }
+        }
+        *self = Self::Each(each);
+    }
+
+    /// Returns a member's own answer. Values are copied out of the read buffer without touching its reference count, which all members share.
+    pub(super) fn of(&self, place: usize) -> Outcome {
+        match self {
+            Self::Alike(outcome) => copied(outcome),
+            Self::Each(outcomes) => outcomes.get(place).map_or_else(|| Err(Failure::lost()), copied),
+            Self::Values(values, shares) => {
+                let value = |place: &usize| match values.get(*place) {
+                    Some(Some(value)) => Reply::Bytes(wire::detached(value)),
+                    _ => Reply::Nil,
+                };
+                match shares.get(place) {
+                    Some(Share::One(place)) => Ok(value(place)),
+                    Some(Share::List(places)) => Ok(Reply::Array(places.iter().map(value).collect())),
+                    Some(Share::Nothing) | None => Err(Failure::Timeout),
+                }
+            }
+        }
+    }
+}
+
+impl Share {
+    pub(super) fn places(&self) -> &[usize] {
+        match self {
+            Self::Nothing => &[],
+            Self::One(place) => std::slice::from_ref(place),
+            Self::List(places) => places,
+        }
+    }
+}
+
+fn copied(outcome: &Outcome) -> Outcome {
+    match outcome {
+        Ok(reply) => Ok(wire::copied(reply)),
+        Err(failure) => Err(failure.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &'static str) -> Reply {
+        Reply::Bytes(text.into())
+    }
+
+    #[test]
+    fn outcomes_go_to_those_who_wait() {
+        let answers = Answers::spread(3, vec![0, 2], vec![Ok(text("a")), Ok(text("c"))]);
+        assert_eq!(answers.of(0).unwrap(), text("a"));
+        assert!(matches!(answers.of(1), Err(Failure::Timeout)));
+        assert_eq!(answers.of(2).unwrap(), text("c"));
+    }
+
+    #[test]
+    fn what_is_replaced_changes_nobody_elses_answer() {
+        let values = vec![Some("1".into()), None];
+        let shares = vec![Share::One(0), Share::One(1), Share::List(vec![1, 0])];
+        let mut answers = Answers::Values(values, shares);
+        let lacking: Vec<_> = (0..3).filter(|place| answers.lack_the_value_of(*place)).collect();
+        assert_eq!(lacking, [1]);
+        answers.replace(3, lacking, vec![Err(Failure::lost())]);
+        assert_eq!(answers.of(0).unwrap(), text("1"));
+        assert!(matches!(answers.of(1), Err(Failure::Broken(_))));
+        assert_eq!(answers.of(2).unwrap(), Reply::Array(vec![Reply::Nil, text("1")]));
+    }
+}
