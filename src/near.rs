@@ -46,15 +46,6 @@ pub(crate) struct Ticket {
     stamp: u64,
     epoch: u64,
     taken: Moment,
-    /// Keys of its group have not been changed lately: what is read now will probably stay for a while.
-    is_calm: bool,
-}
-
-impl Ticket {
-    /// Says whether it pays to ask how long the value will live.
-    pub(crate) fn is_calm(&self) -> bool {
-        self.is_calm
-    }
 }
 
 /// Why everything was emptied.

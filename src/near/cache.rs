@@ -89,19 +89,24 @@ impl Near {
         Some(self.stamps.ticket(key, now))
     }
 
-    /// Stores what was read, unless it was overtaken. `pttl` is what the server's `PTTL` says, if it was asked; nothing is stored of what that leaves open.
+    /// Stores what was read, unless it was overtaken. `pttl` is what the server's `PTTL` says, if that is known; nothing is stored of what that leaves open.
     pub(crate) fn store(&self, ticket: Ticket, key: &[u8], value: Option<Bytes>, pttl: Option<i64>) {
         let left = match (&value, pttl) {
             (None, Some(-2)) | (Some(_), Some(-1)) => Some(self.settings.ttl),
-            // There is a key, but no string; or the key ended, or began, while it was asked for; or that was not asked.
+            // There is a key, but no string; or the key ended, or began, while it was asked for; or that is not known.
             (None, _) | (Some(_), None | Some(..=0)) => None,
             (Some(_), Some(left)) => Some(Duration::from_millis(left.unsigned_abs()).min(self.settings.ttl)),
         };
         // From before it was asked for: so it never outlives the server's own.
         let expires = left.map(|left| ticket.taken.after(left));
         self.stamps.decide(ticket, self.now(), |is_good| {
-            let expires = expires.filter(|_| is_good);
-            self.replace(key, value.as_ref(), ticket.taken, expires)
+            let others = self.replace(key, value.as_ref(), ticket.taken, expires.filter(|_| is_good));
+            // Its caller has seen what is not here: nothing older may come.
+            if is_good && expires.is_none() {
+                Others::Void
+            } else {
+                others
+            }
         });
     }
 
@@ -118,13 +123,10 @@ impl Near {
             && self.shelf.insert(key, value, expires, self.now())
         {
             self.stored.add(1);
-            return Others::Good;
-        }
-        if !is_same {
+        } else if !is_same {
             self.shelf.remove(key);
         }
-        // Its caller has seen what is not here: nothing older may come.
-        Others::Void
+        if is_doubtful { Others::Void } else { Others::Good }
     }
 
     /// Says whether entries may be served without being proven, because of an outage.
@@ -151,7 +153,7 @@ impl Near {
 impl Near {
     /// Forgets a key that this process may have changed.
     pub(crate) fn forget(&self, key: &[u8]) {
-        self.stamps.remove(key, self.now(), || self.shelf.remove(key));
+        self.stamps.remove(key, || self.shelf.remove(key));
     }
 }
 

@@ -6,7 +6,6 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use super::{Moment, Ticket};
@@ -39,18 +38,12 @@ struct Stripe(Mutex<Stamp>);
 struct Stamp {
     /// Grows whenever a key of the group is removed.
     count: u64,
-    /// When a key of the group was last removed; 0 if never.
-    removed: u64,
     /// Until when answers were seen that were not stored. One that was asked for before may be older than they were.
     seen: u64,
 }
 
 /// So many that an unrelated key seldom has the same: that costs a value that could have been stored.
 const STRIPES: usize = 1024;
-
-/// What was changed less than this ago may soon be changed again. To learn a value costs the server several times as much as to tell it, and pays only if it stays
-/// for a few reads.
-const CALM: Duration = Duration::from_millis(2);
 
 impl Stamps {
     pub(super) fn new() -> Self {
@@ -66,13 +59,11 @@ impl Stamps {
         let stripe = self.stripe_of(key);
         // The epoch first: one that grows meanwhile makes the ticket void, which is never wrong.
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let stamp = self.lock(stripe);
         Ticket {
             stripe,
-            stamp: stamp.count,
+            stamp: self.lock(stripe).count,
             epoch,
             taken: now,
-            is_calm: stamp.removed == 0 || Moment(stamp.removed).after(CALM) <= now,
         }
     }
 
@@ -90,10 +81,9 @@ impl Stamps {
     }
 
     /// Removes what is at a key, and makes the tickets void that were taken for it.
-    pub(super) fn remove(&self, key: &[u8], now: Moment, remove: impl FnOnce()) {
+    pub(super) fn remove(&self, key: &[u8], remove: impl FnOnce()) {
         let mut stamp = self.lock(self.stripe_of(key));
         stamp.count += 1;
-        stamp.removed = now.0;
         remove();
     }
 
@@ -137,9 +127,9 @@ mod tests {
             .map(|n: u32| n.to_be_bytes())
             .find(|key| stamps.stripe_of(key) != ticket.stripe)
             .unwrap();
-        stamps.remove(&other, Moment(1), || {});
+        stamps.remove(&other, || {});
         assert!(stores(&stamps, ticket), "another key's removal does not matter");
-        stamps.remove(b"k", Moment(1), || {});
+        stamps.remove(b"k", || {});
         assert!(!stores(&stamps, ticket));
         assert!(stores(&stamps, stamps.ticket(b"k", Moment(1))));
     }
@@ -148,7 +138,7 @@ mod tests {
     fn what_was_asked_for_before_a_newer_answer_was_seen_is_not_stored_after_it() {
         let stamps = Stamps::new();
         let first = stamps.ticket(b"k", Moment(0));
-        stamps.remove(b"k", Moment(1), || {});
+        stamps.remove(b"k", || {});
         let second = stamps.ticket(b"k", Moment(0));
         assert!(!stores(&stamps, first), "but its caller has seen it, at moment 1");
         assert!(!stores(&stamps, second));
@@ -162,14 +152,5 @@ mod tests {
         stamps.void_all();
         assert!(!stores(&stamps, ticket));
         assert!(stores(&stamps, stamps.ticket(b"k", Moment(1))));
-    }
-
-    #[test]
-    fn a_key_is_calm_until_it_is_changed_and_again_a_while_after() {
-        let stamps = Stamps::new();
-        assert!(stamps.ticket(b"k", Moment(5)).is_calm);
-        stamps.remove(b"k", Moment(7), || {});
-        assert!(!stamps.ticket(b"k", Moment(8)).is_calm);
-        assert!(stamps.ticket(b"k", Moment(7).after(CALM)).is_calm);
     }
 }

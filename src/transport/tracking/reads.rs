@@ -33,14 +33,10 @@ impl Lesson {
         Command::Get { key: self.key.clone() }
     }
 
-    /// Returns the command that tells how long the value will live as well, if it is worth to be stored; otherwise the one that its caller meant.
+    /// Returns the command that tells how long the value will live as well.
     pub(in super::super) fn question(&self) -> Command {
-        if self.ticket.is_calm() {
-            let keys = vec![self.key.clone()];
-            Command::GetWithTtl { keys }
-        } else {
-            self.command()
-        }
+        let keys = vec![self.key.clone()];
+        Command::GetWithTtl { keys }
     }
 }
 
@@ -87,11 +83,7 @@ impl Tracking {
 
     /// Stores what came of a lesson's question, and answers its command. `None` if that has to be asked as it is.
     pub(in super::super) fn learn(&self, lesson: &Lesson, outcome: Outcome) -> Option<Outcome> {
-        let found = if lesson.ticket.is_calm() {
-            self.found(outcome, 1).map(|found| found?.pop()).transpose()?
-        } else {
-            outcome.map(|value| (value, Reply::Nil))
-        };
+        let found = self.found(outcome, 1).map(|found| found?.pop()).transpose()?;
         Some(found.and_then(|found| self.taught(lesson.ticket, &lesson.key, found)))
     }
 }
