@@ -46,6 +46,7 @@ use crate::{
     config::Settings,
     error::Result,
     key::{Key, Prefix},
+    reply::Reply,
     transport::{call::Road, guest::Guest},
 };
 
@@ -177,18 +178,27 @@ impl RedisService {
         key: impl Into<Key>,
         decode: impl FnOnce(Bytes) -> Result<T>,
     ) -> Result<Option<T>> {
+        let Some(now) = self.road.near_is_live() else {
+            return self.read_far(key, decode).await;
+        };
         let key = key.into();
-        if let Some(value) = self.road.near(&key) {
-            let read = value.into_bytes().map(decode).transpose();
-            return read.map_err(|error| error.during("GET", self.road.key_hash(key)));
+        match self.road.near(now, &key) {
+            Some(value) => {
+                let read = value.into_bytes().map(decode).transpose();
+                read.map_err(|error| error.during("GET", self.road.key_hash(key)))
+            }
+            None => self.read_far(key, decode).await,
         }
-        let build = |prefix: &Prefix| Ok(Command::Get { key: prefix.key(key)? });
-        self.road
-            .call_far(build, |reply| {
-                let value = reply.into_bytes()?;
-                value.map(decode).transpose()
-            })
-            .await
+    }
+
+    /// The same past the near cache.
+    async fn read_far<T>(&self, key: impl Into<Key>, decode: impl FnOnce(Bytes) -> Result<T>) -> Result<Option<T>> {
+        let build = |prefix: &Prefix| {
+            let key = prefix.key(key.into())?;
+            Ok(Command::Get { key })
+        };
+        let read = |reply: Reply| reply.into_bytes()?.map(decode).transpose();
+        self.road.call_far(build, read).await
     }
 
     /// Returns as many texts as there are keys, in their order, each for itself. One round trip.

@@ -14,16 +14,20 @@ use crate::{
     command::Command,
     error::{Error, Result},
     key::{Key, Prefix},
-    near::{Held, Owed},
+    near::{Held, Moment, Owed},
     reply::Reply,
 };
 
 /// For callers.
 impl Road {
+    /// Returns the present moment if there is a near cache, and it may be served now.
+    pub(crate) fn near_is_live(&self) -> Option<Moment> {
+        self.tracking()?.near().live()
+    }
+
     /// Returns what the near cache knows of a key. Not counted as a call.
-    pub(crate) fn near(&self, key: &Key) -> Option<Held> {
+    pub(crate) fn near(&self, now: Moment, key: &Key) -> Option<Held> {
         let near = self.tracking()?.near();
-        let now = near.live()?;
         if self.prefix().is_empty() {
             near.get(now, key.as_bytes())
         } else {
