@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use super::super::{boxes::Outcome, failure::Failure, wire};
+use super::{
+    super::{boxes::Outcome, failure::Failure, wire},
+    load::Word,
+};
 use crate::reply::Reply;
 
 /// What came of a batch.
@@ -13,7 +16,17 @@ pub(super) enum Answers {
     /// An outcome for each member.
     Each(Vec<Outcome>),
     /// Values, each asked for once, and which of them are whose.
-    Values(Vec<Option<Bytes>>, Vec<Share>),
+    Values(Values, Vec<Share>),
+}
+
+/// Values, copied out of the client's read buffer into one of their own.
+///
+/// The client can use its buffer again as large as it is, once nobody holds a part of it. Otherwise it makes a new one, lets it grow step by step, and reads
+/// a reply from its beginning after each step: to copy at once made batches of long values a quarter faster.
+#[derive(Debug)]
+pub(super) struct Values {
+    buffer: Vec<u8>,
+    words: Vec<Option<Word>>,
 }
 
 /// Which values answer a member, by their places.
@@ -25,13 +38,49 @@ pub(super) enum Share {
     List(Vec<usize>),
 }
 
+/// To copy values from this size on takes longer than it saves.
+const LONG: usize = 64 * 1024;
+
+impl Values {
+    pub(super) fn copied(values: Vec<Option<Bytes>>) -> Self {
+        let is_short = |value: &&Bytes| value.len() < LONG;
+        let short = values.iter().flatten().filter(is_short);
+        let mut buffer = Vec::with_capacity(short.map(Bytes::len).sum());
+        let mut word = |value: Bytes| {
+            if value.len() >= LONG {
+                return Word::Shared(value);
+            }
+            let start = buffer.len();
+            buffer.extend_from_slice(&value);
+            Word::Copied(start..buffer.len())
+        };
+        let words = values.into_iter().map(|value| value.map(&mut word)).collect();
+        Self { buffer, words }
+    }
+
+    fn is_missing(&self, place: usize) -> bool {
+        matches!(self.words.get(place), Some(None))
+    }
+
+    /// Copies a value for its caller, unless that would take long.
+    fn reply(&self, place: usize) -> Reply {
+        match self.words.get(place) {
+            Some(Some(word)) => Reply::Bytes(match word {
+                Word::Copied(range) => Bytes::copy_from_slice(self.buffer.get(range.clone()).unwrap_or_default()),
+                Word::Shared(value) => wire::detached(value),
+            }),
+            Some(None) | None => Reply::Nil,
+        }
+    }
+}
+
 impl Answers {
     /// Says whether a member has asked for one value, and there is none.
     pub(super) fn lack_the_value_of(&self, place: usize) -> bool {
         let Self::Values(values, shares) = self else {
             return false;
         };
-        matches!(shares.get(place), Some(Share::One(place)) if matches!(values.get(*place), Some(None)))
+        matches!(shares.get(place), Some(Share::One(place)) if values.is_missing(*place))
     }
 
     /// Gives outcomes to the members in those places; nobody waits in the others, of so many.
@@ -52,16 +101,13 @@ impl Answers {
         *self = Self::Each(each);
     }
 
-    /// Returns a member's own answer. Values are copied out of the read buffer without touching its reference count, which all members share.
+    /// Returns a member's own answer.
     pub(super) fn of(&self, place: usize) -> Outcome {
         match self {
             Self::Alike(outcome) => copied(outcome),
             Self::Each(outcomes) => outcomes.get(place).map_or_else(|| Err(Failure::lost()), copied),
             Self::Values(values, shares) => {
-                let value = |place: &usize| match values.get(*place) {
-                    Some(Some(value)) => Reply::Bytes(wire::detached(value)),
-                    _ => Reply::Nil,
-                };
+                let value = |place: &usize| values.reply(*place);
                 match shares.get(place) {
                     Some(Share::One(place)) => Ok(value(place)),
                     Some(Share::List(places)) => Ok(Reply::Array(places.iter().map(value).collect())),
@@ -107,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_replaced_changes_nobody_elses_answer() {
-        let values = vec![Some("1".into()), None];
+        let values = Values::copied(vec![Some("1".into()), None]);
         let shares = vec![Share::One(0), Share::One(1), Share::List(vec![1, 0])];
         let mut answers = Answers::Values(values, shares);
         let lacking: Vec<_> = (0..3).filter(|place| answers.lack_the_value_of(*place)).collect();
@@ -116,5 +162,18 @@ mod tests {
         assert_eq!(answers.of(0).unwrap(), text("1"));
         assert!(matches!(answers.of(1), Err(Failure::Broken(_))));
         assert_eq!(answers.of(2).unwrap(), Reply::Array(vec![Reply::Nil, text("1")]));
+    }
+
+    #[test]
+    fn values_of_any_length_come_back() {
+        let values: Vec<_> = [0, 1, LONG - 1, LONG, LONG + 1]
+            .map(|len| Some(Bytes::from(vec![b'v'; len])))
+            .into();
+        let copied = Values::copied(values.clone());
+        let replies = values.into_iter().flatten().map(Reply::Bytes);
+        for (place, reply) in replies.enumerate() {
+            assert_eq!(copied.reply(place), reply);
+        }
+        assert_eq!(copied.reply(5), Reply::Nil);
     }
 }

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::{
     super::{connection::Connection, failure::Failure, large::LargeKeys},
-    answers::{Answers, Share},
+    answers::{Answers, Share, Values},
     driver::{Cargo, one_by_one},
     load::{Asked, Load, Word},
     permission::Permission,
@@ -62,7 +62,7 @@ impl Cargo for Reads {
                 self.large.note(load.slice(key), value.map_or(0, Bytes::len));
             }
         }
-        let answers = Answers::Values(values, shares);
+        let answers = Answers::Values(Values::copied(values), shares);
         Ok(look_again(connection, load, answers, asked + within).await)
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         let Plan { keys, shares } = Plan::of(&load);
         assert_eq!(keys, ["a", "b", "c"]);
         let values = vec![Some(Bytes::from("1")), Some(Bytes::from("2")), None];
-        let answers = Answers::Values(values, shares);
+        let answers = Answers::Values(Values::copied(values), shares);
         let told: Vec<_> = (0..5).map(|place| answers.of(place).unwrap()).collect();
         let text = |text: &'static str| Reply::Bytes(text.into());
         let many = Reply::Array(vec![text("2"), text("1"), text("2")]);
