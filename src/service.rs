@@ -178,23 +178,19 @@ impl RedisService {
         key: impl Into<Key>,
         decode: impl FnOnce(Bytes) -> Result<T>,
     ) -> Result<Option<T>> {
-        let Some(now) = self.road.near_is_live() else {
-            return self.read_far(key, decode).await;
-        };
-        let key = key.into();
-        match self.road.near(now, &key) {
-            Some(value) => {
-                let read = value.into_bytes().map(decode).transpose();
-                read.map_err(|error| error.during("GET", self.road.key_hash(key)))
+        let key = match self.road.near_is_live() {
+            None => Ok(key),
+            Some(now) => {
+                let key = key.into();
+                if let Some(value) = self.road.near(now, &key) {
+                    let read = value.into_bytes().map(decode).transpose();
+                    return read.map_err(|error| error.during("GET", self.road.key_hash(key)));
+                }
+                Err(key)
             }
-            None => self.read_far(key, decode).await,
-        }
-    }
-
-    /// The same past the near cache.
-    async fn read_far<T>(&self, key: impl Into<Key>, decode: impl FnOnce(Bytes) -> Result<T>) -> Result<Option<T>> {
+        };
         let build = |prefix: &Prefix| {
-            let key = prefix.key(key.into())?;
+            let key = prefix.key(key.map_or_else(|key| key, Into::into))?;
             Ok(Command::Get { key })
         };
         let read = |reply: Reply| reply.into_bytes()?.map(decode).transpose();

@@ -39,7 +39,7 @@ pub(super) enum Share {
 }
 
 /// To copy values from this size on takes longer than it saves.
-const LONG: usize = 64 * 1024;
+const LONG: usize = 16 * 1024;
 
 impl Values {
     pub(super) fn copied(values: Vec<Option<Bytes>>) -> Self {
