@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// let id = 7;
 /// assert_eq!(Key::from(format!("user:{id}")), Key::from("user:7"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(SmallVec<[u8; INLINE]>);
 
 /// One key or any list of keys.
@@ -121,6 +121,12 @@ impl Key {
     /// Returns the text, `None` if it is not UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key(b\"{}\")", self.0.escape_ascii())
     }
 }
 
@@ -268,6 +274,13 @@ mod tests {
         assert_eq!("a".into_keys().len(), 1);
         assert_eq!(["a", "b"].into_keys(), (&owned).into_keys());
         assert_eq!(owned.as_slice().into_keys(), owned.into_keys());
+    }
+
+    #[test]
+    fn a_key_is_shown_as_text_of_any_length() {
+        let long = "k".repeat(INLINE + 1);
+        assert_eq!(format!("{:?}", Key::from("a\"\u{e9}")), r#"Key(b"a\"\xc3\xa9")"#);
+        assert_eq!(format!("{:?}", Key::from(&long)), format!("Key(b\"{long}\")"));
     }
 
     #[test]

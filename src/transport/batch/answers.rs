@@ -46,15 +46,8 @@ impl Values {
         let is_short = |value: &&Bytes| value.len() < LONG;
         let short = values.iter().flatten().filter(is_short);
         let mut buffer = Vec::with_capacity(short.map(Bytes::len).sum());
-        let mut word = |value: Bytes| {
-            if value.len() >= LONG {
-                return Word::Shared(value);
-            }
-            let start = buffer.len();
-            buffer.extend_from_slice(&value);
-            Word::Copied(start..buffer.len())
-        };
-        let words = values.into_iter().map(|value| value.map(&mut word)).collect();
+        let mut word = |value: &Bytes| Word::put(value, LONG, &mut buffer);
+        let words = values.into_iter().map(|value| value.as_ref().map(&mut word)).collect();
         Self { buffer, words }
     }
 

@@ -106,12 +106,19 @@ impl Hold {
     }
 
     fn word(&mut self, word: &Bytes) -> Word {
-        if word.len() >= LONG {
-            return Word::Shared(word.clone());
+        Word::put(word, LONG, &mut self.buffer)
+    }
+}
+
+impl Word {
+    /// Copies a word to the end of a buffer, or shares it if it is that long.
+    pub(super) fn put(word: &Bytes, long: usize, buffer: &mut Vec<u8>) -> Self {
+        if word.len() >= long {
+            return Self::Shared(word.clone());
         }
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(word);
-        Word::Copied(start..self.buffer.len())
+        let start = buffer.len();
+        buffer.extend_from_slice(word);
+        Self::Copied(start..buffer.len())
     }
 }
 
