@@ -100,13 +100,8 @@ impl Near {
         // From before it was asked for: so it never outlives the server's own.
         let expires = left.map(|left| ticket.taken.after(left));
         self.stamps.decide(ticket, self.now(), |is_good| {
-            let others = self.replace(key, value.as_ref(), ticket.taken, expires.filter(|_| is_good));
-            // Its caller has seen what is not here: nothing older may come.
-            if is_good && expires.is_none() {
-                Others::Void
-            } else {
-                others
-            }
+            let asked = ticket.taken;
+            self.replace(key, value.as_ref(), asked, is_good, expires)
         });
     }
 
@@ -114,19 +109,31 @@ impl Near {
     ///
     /// Two that ask at the same time may be answered differently, with a change in between that was not told of yet. Whoever has seen the newer value
     /// must not find the older one here: so neither stays.
-    fn replace(&self, key: &[u8], value: Option<&Bytes>, asked: Moment, expires: Option<Moment>) -> Others {
+    fn replace(
+        &self,
+        key: &[u8],
+        value: Option<&Bytes>,
+        asked: Moment,
+        is_good: bool,
+        expires: Option<Moment>,
+    ) -> Others {
         let present = self.shelf.get(key);
         let is_that = |present: &Entry| present.value.as_slice() == value.map(|value| &value[..]);
         let is_same = present.as_ref().is_some_and(is_that);
         let is_doubtful = present.is_some_and(|present| !is_same && present.read >= asked);
-        if let Some(expires) = expires.filter(|_| !is_doubtful)
-            && self.shelf.insert(key, value, expires, self.now())
-        {
+        let store = |expires| self.shelf.insert(key, value, expires, self.now());
+        let is_stored = is_good && !is_doubtful && expires.is_some_and(store);
+        if is_stored {
             self.stored.add(1);
         } else if !is_same {
             self.shelf.remove(key);
         }
-        if is_doubtful { Others::Void } else { Others::Good }
+        // A caller that has seen what is not here must not find an older value later.
+        if is_doubtful || (is_good && !is_stored) {
+            Others::Void
+        } else {
+            Others::Good
+        }
     }
 
     /// Says whether entries may be served without being proven, because of an outage.
@@ -270,6 +277,11 @@ mod tests {
         let late = near.ticket(b"k").unwrap();
         near.store(near.ticket(b"k").unwrap(), b"k", Some("2".into()), None);
         assert_eq!(get(&near, b"k"), "(unknown)");
+        near.store(late, b"k", Some("1".into()), Some(-1));
+        assert_eq!(get(&near, b"k"), "(unknown)");
+        let late = near.ticket(b"k").unwrap();
+        let large = Some(vec![0; 1 << 19].into());
+        near.store(near.ticket(b"k").unwrap(), b"k", large, Some(-1));
         near.store(late, b"k", Some("1".into()), Some(-1));
         assert_eq!(get(&near, b"k"), "(unknown)");
     }
