@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 
 pub use secret::Secret;
 pub(crate) use settings::{NearPlan, NearSettings, Settings};
-pub(crate) use target::{Endpoint, Target};
+pub(crate) use target::{Endpoint, Sentinels, Target};
 
 /// How to reach Redis and how to behave when it cannot be reached.
 ///
@@ -55,6 +55,10 @@ pub struct Config {
     pub cluster: bool,
     /// `REDIS_SENTINEL_MASTER`: name of the master that the Sentinels in [`nodes`](Self::nodes) watch.
     pub sentinel_master: Option<String>,
+    /// `REDIS_SENTINEL_USERNAME`: ACL user at the Sentinels; without one, their user `default`.
+    pub sentinel_username: Option<String>,
+    /// `REDIS_SENTINEL_PASSWORD`: password at the Sentinels, which may have one of their own; none by default.
+    pub sentinel_password: Option<Secret>,
     /// `REDIS_NODES`: `host:port` of the Sentinels, or of some nodes of the cluster.
     pub nodes: Vec<String>,
     /// `REDIS_TLS`: whether to encrypt the connection.
@@ -137,6 +141,8 @@ impl Default for Config {
             socket_path: None,
             cluster: false,
             sentinel_master: None,
+            sentinel_username: None,
+            sentinel_password: None,
             nodes: Vec::new(),
             tls: false,
             tls_ca_file: None,

@@ -64,7 +64,7 @@ impl RedisManager {
     /// # Errors
     ///
     /// - The parts of the configuration do not fit together; the error names the variable.
-    /// - The configuration asks for what this version cannot do: TLS, Sentinel or Cluster.
+    /// - The configuration asks for TLS, and this program was built without the feature `tls`.
     ///
     /// # Examples
     ///
@@ -123,9 +123,9 @@ impl RedisManager {
             Target::Memory { max_bytes } => {
                 tracing::info!(max_bytes, "the embedded backend answers for Redis");
             }
-            Target::Server(endpoint) => {
+            target => {
                 let deadline = settings.deadline;
-                tracing::info!(server = %endpoint, db = settings.db, ?deadline, "Redis is enabled");
+                tracing::info!(server = %target, db = settings.db, ?deadline, "Redis is enabled");
             }
         }
         Self {

@@ -20,6 +20,8 @@ struct Environment {
     redis_socket_path: Option<String>,
     redis_cluster: Option<String>,
     redis_sentinel_master: Option<String>,
+    redis_sentinel_username: Option<String>,
+    redis_sentinel_password: Option<String>,
     redis_nodes: Option<String>,
     redis_tls: Option<String>,
     redis_tls_ca_file: Option<String>,
@@ -35,7 +37,7 @@ struct Environment {
     redis_serve_stale_in_outage: Option<String>,
 }
 
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 25] = [
     "ENABLE_REDIS",
     "REDIS_URL",
     "REDIS_HOST",
@@ -46,6 +48,8 @@ const KNOWN: [&str; 23] = [
     "REDIS_SOCKET_PATH",
     "REDIS_CLUSTER",
     "REDIS_SENTINEL_MASTER",
+    "REDIS_SENTINEL_USERNAME",
+    "REDIS_SENTINEL_PASSWORD",
     "REDIS_NODES",
     "REDIS_TLS",
     "REDIS_TLS_CA_FILE",
@@ -140,6 +144,8 @@ impl Config {
             redis_socket_path,
             redis_cluster,
             redis_sentinel_master,
+            redis_sentinel_username,
+            redis_sentinel_password,
             redis_nodes,
             redis_tls,
             redis_tls_ca_file,
@@ -169,6 +175,8 @@ impl Config {
             socket_path: set(redis_socket_path).map(Into::into),
             cluster: read("REDIS_CLUSTER", redis_cluster, default.cluster, flag)?,
             sentinel_master: set(redis_sentinel_master),
+            sentinel_username: set(redis_sentinel_username),
+            sentinel_password: set(redis_sentinel_password).map(Secret::from),
             nodes: redis_nodes.map_or_else(Vec::new, |nodes| list(&nodes)),
             tls: read("REDIS_TLS", redis_tls, default.tls, flag)?,
             tls_ca_file: set(redis_tls_ca_file).map(Into::into),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     Config, Secret,
     address::{self, Address},
-    target::{Endpoint, Target},
+    target::{Endpoint, Sentinels, Target},
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -17,20 +17,16 @@ pub(super) struct Route {
     pub(super) db: Option<u8>,
 }
 
-/// Several servers, or one of them.
-#[derive(PartialEq)]
-enum Topology {
-    One(Target),
-    Sentinel,
-    Cluster,
-}
-
 /// The parameters after the question mark. Each may be taken once; what is left over is a mistake.
 struct Query(Vec<(String, String)>);
+
+/// A host as an address names it, and its port.
+type Host = (String, Option<u16>);
 
 /// What `memory://` holds unless `max_mb` says otherwise.
 const DEFAULT_MEMORY_MB: usize = 64;
 const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_SENTINEL_PORT: u16 = 26379;
 const SCHEMES: &str = "a URL that begins with redis://, rediss://, valkey://, valkeys://, redis+unix://, unix://, \
                        redis-sentinel://, redis-cluster:// or memory://";
 
@@ -55,12 +51,12 @@ impl Route {
         )?;
         let address = Address::parse(url.expose()).map_err(|accepted| bad("REDIS_URL", accepted))?;
         let tls = config.tls || matches!(address.scheme.as_str(), "rediss" | "valkeys");
-        let (topology, db) = from_url(&address, config)?;
+        let (target, db) = from_url(&address, config)?;
         Ok(Self {
             username: address.username,
             password: address.password.map(Secret::from),
             db,
-            ..Self::to(reachable(topology, tls, db.unwrap_or(config.db), config)?)
+            ..Self::to(reachable(target, tls, db.unwrap_or(config.db), config)?)
         })
     }
 
@@ -74,9 +70,9 @@ impl Route {
     }
 }
 
-fn from_parts(config: &Config) -> Result<Topology> {
+fn from_parts(config: &Config) -> Result<Target> {
     if config.cluster || config.sentinel_master.is_some() {
-        return replicated(config, !config.nodes.is_empty());
+        return replicated(config, &[]);
     }
     check(
         config.nodes.is_empty(),
@@ -84,34 +80,35 @@ fn from_parts(config: &Config) -> Result<Topology> {
         "nothing without REDIS_CLUSTER or REDIS_SENTINEL_MASTER",
     )?;
     if let Some(path) = &config.socket_path {
-        return Ok(server(Endpoint::Unix(path.clone())));
+        return Ok(Target::Server(Endpoint::Unix(path.clone())));
     }
     check(!config.host.is_empty(), "REDIS_HOST", "a host name or an address")?;
     check(config.port > 0, "REDIS_PORT", "a port from 1 to 65535")?;
-    Ok(server(tcp(&config.host, Some(config.port))))
+    Ok(Target::Server(tcp(&config.host, Some(config.port), DEFAULT_PORT)))
 }
 
 /// Returns who answers, and the database if the URL names one.
-fn from_url(address: &Address, config: &Config) -> Result<(Topology, Option<u8>)> {
+fn from_url(address: &Address, config: &Config) -> Result<(Target, Option<u8>)> {
     let mut query = Query(address.query.clone());
     let in_path = Some(address.path.trim_start_matches('/')).filter(|path| !path.is_empty());
     let mut db = in_path;
     let named;
-    let topology = match address.scheme.as_str() {
-        "memory" => Topology::One(memory(query.take("max_mb").as_deref())?),
+    let hosts = address.hosts.as_slice();
+    let target = match address.scheme.as_str() {
+        "memory" => memory(query.take("max_mb").as_deref())?,
         "unix" | "redis+unix" => {
             check(
-                address.hosts.is_empty() && in_path.is_some(),
+                hosts.is_empty() && in_path.is_some(),
                 "REDIS_URL",
                 "unix:///path/to/socket",
             )?;
             named = query.take("db");
             db = named.as_deref();
-            server(Endpoint::Unix(address.path.clone().into()))
+            Target::Server(Endpoint::Unix(address.path.clone().into()))
         }
-        "redis" | "rediss" | "valkey" | "valkeys" => match address.hosts.as_slice() {
-            _ if config.cluster || config.sentinel_master.is_some() => replicated(config, true)?,
-            [(host, port)] => server(tcp(host, *port)),
+        "redis" | "rediss" | "valkey" | "valkeys" => match hosts {
+            _ if config.cluster || config.sentinel_master.is_some() => replicated(config, hosts)?,
+            [(host, port)] => Target::Server(tcp(host, *port, DEFAULT_PORT)),
             [] => return Err(bad("REDIS_URL", "a URL with a host")),
             _ => {
                 return Err(bad(
@@ -120,47 +117,43 @@ fn from_url(address: &Address, config: &Config) -> Result<(Topology, Option<u8>)
                 ));
             }
         },
-        "redis-sentinel" => {
-            let has_master = query.take("master").is_some() || config.sentinel_master.is_some();
-            check(has_master, "REDIS_URL", "a Sentinel URL with ?master=NAME")?;
-            Topology::Sentinel
-        }
-        "redis-cluster" => Topology::Cluster,
+        "redis-sentinel" => match query.take("master").or_else(|| config.sentinel_master.clone()) {
+            Some(master) => sentinel(config, master, hosts)?,
+            None => return Err(bad("REDIS_URL", "a Sentinel URL with ?master=NAME")),
+        },
+        "redis-cluster" => cluster(config, hosts)?,
         _ => return Err(bad("REDIS_URL", SCHEMES)),
     };
-    let is_replicated = !matches!(topology, Topology::One(_));
-    check(
-        !is_replicated || !address.hosts.is_empty(),
-        "REDIS_URL",
-        "a URL with a host",
-    )?;
     check(
         query.0.is_empty(),
         "REDIS_URL",
         "a URL with no parameters but db, max_mb and master, where they belong",
     )?;
-    let is_memory = matches!(topology, Topology::One(Target::Memory { .. }));
+    let is_memory = matches!(target, Target::Memory { .. });
     let db = db.filter(|_| !is_memory).map(str::parse).transpose();
     Ok((
-        topology,
+        target,
         db.map_err(|_unparsed| bad("REDIS_URL", "a database number from 0 to 255"))?,
     ))
 }
 
-/// Refuses what contradicts the rest, and what this version cannot do.
-fn reachable(topology: Topology, tls: bool, db: u8, config: &Config) -> Result<Target> {
+/// Refuses what contradicts the rest.
+fn reachable(target: Target, tls: bool, db: u8, config: &Config) -> Result<Target> {
     check(
-        db == 0 || topology != Topology::Cluster,
+        db == 0 || !matches!(target, Target::Cluster(_)),
         "REDIS_DB",
         "0 on a cluster, which has one database",
     )?;
-    if !matches!(topology, Topology::One(Target::Memory { .. })) {
-        check_tls(tls, &topology, config)?;
+    check(
+        matches!(target, Target::Sentinel(_))
+            || (config.sentinel_username.is_none() && config.sentinel_password.is_none()),
+        "REDIS_SENTINEL_PASSWORD",
+        "nothing (nor REDIS_SENTINEL_USERNAME) without Sentinels",
+    )?;
+    if !matches!(target, Target::Memory { .. }) {
+        check_tls(tls, &target, config)?;
     }
-    match topology {
-        Topology::One(target) => Ok(target),
-        Topology::Sentinel | Topology::Cluster => Err(not_yet("connections through Sentinel or to a Redis Cluster")),
-    }
+    Ok(target)
 }
 
 impl Query {
@@ -170,14 +163,10 @@ impl Query {
     }
 }
 
-fn server(endpoint: Endpoint) -> Topology {
-    Topology::One(Target::Server(endpoint))
-}
-
-fn tcp(host: &str, port: Option<u16>) -> Endpoint {
+fn tcp(host: &str, port: Option<u16>, default_port: u16) -> Endpoint {
     Endpoint::Tcp {
         host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-        port: port.unwrap_or(DEFAULT_PORT),
+        port: port.unwrap_or(default_port),
     }
 }
 
@@ -193,33 +182,61 @@ fn memory(max_mb: Option<&str>) -> Result<Target> {
     })
 }
 
-/// Checks `REDIS_CLUSTER` or `REDIS_SENTINEL_MASTER` with the nodes that they need.
-fn replicated(config: &Config, has_nodes: bool) -> Result<Topology> {
-    for node in &config.nodes {
-        if address::host_port(node).is_err() {
-            return Err(bad("REDIS_NODES", "a list of host:port, separated by commas"));
-        }
+/// Returns the cluster, or the master, that `REDIS_CLUSTER` or `REDIS_SENTINEL_MASTER` ask for.
+fn replicated(config: &Config, hosts: &[Host]) -> Result<Target> {
+    match &config.sentinel_master {
+        Some(_) if config.cluster => Err(bad("REDIS_CLUSTER", "false beside REDIS_SENTINEL_MASTER")),
+        Some(master) => sentinel(config, master.clone(), hosts),
+        None => cluster(config, hosts),
     }
-    let is_sentinel = config.sentinel_master.is_some();
-    check(
-        !(is_sentinel && config.cluster),
-        "REDIS_CLUSTER",
-        "false beside REDIS_SENTINEL_MASTER",
-    )?;
-    check(!is_sentinel || has_nodes, "REDIS_NODES", "host:port of the Sentinels")?;
+}
+
+fn sentinel(config: &Config, master: String, hosts: &[Host]) -> Result<Target> {
+    let endpoints = nodes(config, hosts, DEFAULT_SENTINEL_PORT)?;
+    check(!endpoints.is_empty(), "REDIS_NODES", "host:port of the Sentinels")?;
+    Ok(Target::Sentinel(Sentinels {
+        master,
+        endpoints,
+        username: config.sentinel_username.clone(),
+        password: config.sentinel_password.clone(),
+    }))
+}
+
+/// Without a list of nodes, the host and the port name one.
+fn cluster(config: &Config, hosts: &[Host]) -> Result<Target> {
+    let mut endpoints = nodes(config, hosts, DEFAULT_PORT)?;
+    if endpoints.is_empty() {
+        check(config.url.is_none(), "REDIS_URL", "a URL with a host")?;
+        check(!config.host.is_empty(), "REDIS_HOST", "a host name or an address")?;
+        endpoints.push(tcp(&config.host, Some(config.port), DEFAULT_PORT));
+    }
+    Ok(Target::Cluster(endpoints))
+}
+
+/// Returns all servers that are named, in the URL and in `REDIS_NODES`, each once.
+fn nodes(config: &Config, hosts: &[Host], default_port: u16) -> Result<Vec<Endpoint>> {
     check(
         config.socket_path.is_none(),
         "REDIS_SOCKET_PATH",
         "nothing beside a cluster or Sentinel",
     )?;
-    Ok(if is_sentinel {
-        Topology::Sentinel
-    } else {
-        Topology::Cluster
-    })
+    let mut endpoints: Vec<_> = hosts
+        .iter()
+        .map(|(host, port)| tcp(host, *port, default_port))
+        .collect();
+    for node in &config.nodes {
+        let Ok((host, port)) = address::host_port(node) else {
+            return Err(bad("REDIS_NODES", "a list of host:port, separated by commas"));
+        };
+        let endpoint = tcp(&host, port, default_port);
+        if !endpoints.contains(&endpoint) {
+            endpoints.push(endpoint);
+        }
+    }
+    Ok(endpoints)
 }
 
-fn check_tls(tls: bool, topology: &Topology, config: &Config) -> Result<()> {
+fn check_tls(tls: bool, target: &Target, config: &Config) -> Result<()> {
     let Config {
         tls_ca_file: ca,
         tls_cert_file: cert,
@@ -237,7 +254,7 @@ fn check_tls(tls: bool, topology: &Topology, config: &Config) -> Result<()> {
         "REDIS_TLS_CERT_FILE",
         "both a certificate and REDIS_TLS_KEY_FILE",
     )?;
-    let is_unix = matches!(topology, Topology::One(Target::Server(Endpoint::Unix(_))));
+    let is_unix = matches!(target, Target::Server(Endpoint::Unix(_)));
     check(!(tls && is_unix), "REDIS_TLS", "false on a Unix socket")?;
     if tls { Err(not_yet("TLS connections")) } else { Ok(()) }
 }

@@ -58,6 +58,8 @@ impl TryFrom<Config> for Settings {
             socket_path: _,
             cluster: _,
             sentinel_master: _,
+            sentinel_username: _,
+            sentinel_password: _,
             nodes: _,
             tls: _,
             tls_ca_file: _,
@@ -119,10 +121,10 @@ impl NearPlan {
         match target {
             Target::Disabled(_) => Self::Off,
             Target::Memory { .. } => Self::Useless("memory:// is in this process already"),
-            Target::Server(_) if !cfg!(feature = "near-cache") => {
+            _ if !cfg!(feature = "near-cache") => {
                 Self::Useless("this program was built without the feature near-cache")
             }
-            Target::Server(_) => Self::Wanted(NearSettings {
+            Target::Server(_) | Target::Sentinel(_) | Target::Cluster(_) => Self::Wanted(NearSettings {
                 bytes: usize::try_from(u64::from(megabytes) << 20).unwrap_or(usize::MAX),
                 ttl,
                 grace,
@@ -203,6 +205,23 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_and_a_master_are_found_by_url_and_by_variables() {
+        let target = |vars: &[(&str, &str)]| settings(vars).unwrap().target.to_string();
+        let of_url = |url| target(&[("REDIS_URL", url)]);
+        assert_eq!(of_url("redis-cluster://h:1,i"), "cluster of h:1,i:6379");
+        assert_eq!(of_url("redis-sentinel://h,i:2/3?master=m"), "m by h:26379,i:2");
+        assert_eq!(target(&[("REDIS_CLUSTER", "true")]), "cluster of localhost:6379");
+        let cluster = [
+            ("REDIS_URL", "valkey://h"),
+            ("REDIS_CLUSTER", "true"),
+            ("REDIS_NODES", "h:6379,i"),
+        ];
+        assert_eq!(target(&cluster), "cluster of h:6379,i:6379");
+        let sentinel = [("REDIS_SENTINEL_MASTER", "m"), ("REDIS_NODES", "h:1,[::1]")];
+        assert_eq!(target(&sentinel), "m by h:1,[::1]:26379");
+    }
+
+    #[test]
     fn the_url_wins_and_the_variables_fill_what_it_leaves_out() {
         let vars = [
             ("REDIS_URL", "redis://h/4"),
@@ -255,8 +274,10 @@ mod tests {
 
     #[test]
     fn parts_that_contradict_each_other_are_refused() {
-        let cases: [&[(&str, &str)]; 8] = [
+        let cases: [&[(&str, &str)]; 10] = [
             &[("REDIS_URL", "redis://h"), ("REDIS_SOCKET_PATH", "/s")],
+            &[("REDIS_URL", "redis-cluster://h"), ("REDIS_SOCKET_PATH", "/s")],
+            &[("REDIS_SENTINEL_PASSWORD", "p")],
             &[
                 ("REDIS_CLUSTER", "1"),
                 ("REDIS_SENTINEL_MASTER", "m"),
@@ -277,14 +298,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_brings_is_refused_and_never_a_plain_single_connection() {
-        let cases: [&[(&str, &str)]; 6] = [
-            &[("REDIS_URL", "rediss://h")],
-            &[("REDIS_TLS", "true")],
-            &[("REDIS_CLUSTER", "true")],
-            &[("REDIS_URL", "redis://h"), ("REDIS_CLUSTER", "true")],
-            &[("REDIS_URL", "redis-cluster://h:1,i:2")],
-            &[("REDIS_SENTINEL_MASTER", "m"), ("REDIS_NODES", "h:1,i:2")],
-        ];
+        let cases: [&[(&str, &str)]; 2] = [&[("REDIS_URL", "rediss://h")], &[("REDIS_TLS", "true")]];
         for case in cases {
             assert_eq!(settings(case).unwrap_err().kind(), ErrorKind::Unsupported, "{case:?}");
         }

@@ -75,6 +75,9 @@ impl Road {
                 }
                 Backend::Server(Topology::single(settings, endpoint))
             }
+            target @ (Target::Sentinel(_) | Target::Cluster(_)) => {
+                Backend::Disabled(format!("this version cannot reach {target} yet").into())
+            }
         };
         Self {
             backend,
