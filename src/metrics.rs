@@ -45,6 +45,25 @@ pub struct Metrics {
     pub near_flushes: u64,
 }
 
+impl Metrics {
+    /// Adds the counts of another server.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            answered: self.answered + other.answered,
+            timeouts: self.timeouts + other.timeouts,
+            broken: self.broken + other.broken,
+            refused: self.refused + other.refused,
+            outages: self.outages + other.outages,
+            connects: self.connects + other.connects,
+            near_hits: self.near_hits + other.near_hits,
+            near_misses: self.near_misses + other.near_misses,
+            near_stored: self.near_stored + other.near_stored,
+            near_invalidations: self.near_invalidations + other.near_invalidations,
+            near_flushes: self.near_flushes + other.near_flushes,
+        }
+    }
+}
+
 /// The counters behind [`Metrics`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {

@@ -67,6 +67,8 @@ pub(crate) enum Reason {
     Outage,
     /// The manager was disconnected.
     Disconnected,
+    /// Slots belong to another node now.
+    Moved,
 }
 
 /// Whether the near cache serves.

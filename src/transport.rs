@@ -28,6 +28,8 @@
 //! - [`failure`]: what its errors mean, and the server's;
 //! - [`witness`]: lists that could be misread, on a connection where a token proves that they were not;
 //! - [`knowledge`]: which commands the server has;
+//! - [`clustered`]: the same road where there is a cluster;
+//! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod asking;
@@ -35,6 +37,7 @@ mod batch;
 pub(crate) mod blocking;
 mod boxes;
 pub(crate) mod call;
+mod clustered;
 mod connection;
 mod context;
 mod failure;
@@ -43,6 +46,7 @@ mod generation;
 mod guard;
 pub(crate) mod guest;
 mod house;
+mod importing;
 mod knowledge;
 mod large;
 mod ledger;

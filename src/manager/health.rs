@@ -104,6 +104,8 @@ pub enum HealthState {
     Connecting,
     /// Calls are answered.
     Ready,
+    /// In a cluster: calls are answered, but for the keys of the nodes that the reason names.
+    Degraded,
     /// Enabled, but no answer is to be had: calls are refused at once.
     Unavailable,
 }
@@ -118,6 +120,7 @@ impl Health {
                 Condition::Idle => (HealthState::Idle, None, built),
                 Condition::Connecting => (HealthState::Connecting, None, built),
                 Condition::Ready { since } => (HealthState::Ready, None, since),
+                Condition::Degraded { reason, since } => (HealthState::Degraded, Some(reason.to_string()), since),
                 Condition::Unavailable { reason, since } => (HealthState::Unavailable, Some(reason.to_string()), since),
             },
         };

@@ -19,13 +19,14 @@ struct Count {
 }
 
 impl Reason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::FeedLost,
         Self::FeedBegins,
         Self::Lagged,
         Self::ServerFlushed,
         Self::Outage,
         Self::Disconnected,
+        Self::Moved,
     ];
 
     fn text(self) -> &'static str {
@@ -36,6 +37,7 @@ impl Reason {
             Self::ServerFlushed => "the server has emptied a database",
             Self::Outage => "an outage, or the end of one",
             Self::Disconnected => "disconnected",
+            Self::Moved => "slots of the cluster belong to another node",
         }
     }
 }

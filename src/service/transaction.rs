@@ -16,6 +16,7 @@ use super::{
     request::{Operation, Question},
 };
 use crate::{
+    command::Call,
     error::{Error, ErrorKind, Result},
     key::IntoKeys,
     transport::{call::Road, session::Session},
@@ -125,7 +126,8 @@ impl RedisService {
         if keys.is_empty() {
             return Err(Error::invalid("no keys to watch"));
         }
-        let mut session = Session::open(self.road()).await?;
+        let watched = Call::new("WATCH").keys_of(keys.clone()).into();
+        let mut session = Session::open(self.road(), &[watched]).await?;
         session.watch(keys.clone()).await?;
         Ok(Watch {
             service: PhantomData,
@@ -152,7 +154,8 @@ impl<'a, B: Batch<'a>> Transaction<'a, B> {
             let answers = if commands.is_empty() {
                 Some(Vec::new())
             } else {
-                Session::open(road).await?.transact(commands).await?
+                let mut session = Session::open(road, &commands).await?;
+                session.transact(commands).await?
             };
             // Nothing is watched, so that nothing can have been changed.
             Ok(reader.read(merge(known, answers.unwrap_or_default())))

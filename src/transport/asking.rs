@@ -17,6 +17,7 @@ use super::{
     gate::Attempt,
     generation::Number,
     node::{Draft, Entered},
+    topology::Topology,
 };
 use crate::{command::Command, error::Result, near::Owed, reply::Reply};
 
@@ -58,10 +59,10 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
         let (road, read) = (self.road, self.read);
         let may_be_near = || command.as_ref().is_ok_and(|command| road.may_be_near(command));
         match &road.backend {
-            Backend::Server(topology) if !tracing::enabled!(Level::DEBUG) && !may_be_near() => {
+            Backend::Server(Topology::One(node)) if !tracing::enabled!(Level::DEBUG) && !may_be_near() => {
                 let mut owed = None;
                 let build = || command.inspect(|command| owed = road.owed([command]));
-                Ok(match topology.enter(build, context.waker())? {
+                Ok(match node.enter(build, context.waker())? {
                     Entered::Sent(call, generation, context) => Progress::Sent {
                         call,
                         generation,
@@ -70,7 +71,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
                     },
                     Entered::Waits(draft) => {
                         let command = draft.build();
-                        Progress::Waits(Box::pin(road.wait(topology, Draft::Unbuilt(|| command), read)))
+                        Progress::Waits(Box::pin(road.wait(node, Draft::Unbuilt(|| command), read)))
                     }
                 })
             }
@@ -81,7 +82,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
     /// Counts what came of it.
     fn end(&self, answer: Outcome, generation: Number, context: &Context) -> Result<T> {
         let answer = match &self.road.backend {
-            Backend::Server(topology) => settle(topology, generation, answer, Attempt::default()),
+            Backend::Server(Topology::One(node)) => settle(node, generation, answer, Attempt::default()),
             _ => answer.map_err(Failure::into_error),
         };
         answer.and_then(self.read).map_err(|error| context.explain(error))

@@ -58,8 +58,9 @@ impl Blocking {
         let Self {
             command, wait, undo, ..
         } = self;
-        let mut session = Session::open(road).await?;
+        let mut session = Session::open(road, std::slice::from_ref(&command)).await?;
         let id = session.id().await?;
+        let node = session.node();
         let (mut answer, answered) = oneshot::channel();
         let road = Arc::clone(road);
         tokio::spawn(async move {
@@ -69,7 +70,10 @@ impl Blocking {
                 () = answer.closed() => {
                     // Whether it helps or not: the answer tells what was taken.
                     let unblock: Command = Call::new("CLIENT UNBLOCK").number(id).into();
-                    drop(road.call(|_prefix| Ok(unblock), Ok).await);
+                    drop(match node {
+                        Some(node) => road.ask_node(&node, || Ok(unblock), Ok).await,
+                        None => road.call(|_prefix| Ok(unblock), Ok).await,
+                    });
                     (&mut asked).await
                 }
             };

@@ -8,9 +8,9 @@ use super::{
     context::Context,
     failure::{self, Failure},
     gate::Attempt,
-    generation::{Number, Permit},
+    generation::Number,
     guest::Guest,
-    node::{Draft, Entered},
+    node::{Draft, Entered, Node},
     topology::Topology,
 };
 use crate::{
@@ -75,9 +75,8 @@ impl Road {
                 }
                 Backend::Server(Topology::single(settings, endpoint))
             }
-            target @ (Target::Sentinel(_) | Target::Cluster(_)) => {
-                Backend::Disabled(format!("this version cannot reach {target} yet").into())
-            }
+            target @ Target::Sentinel(_) => Backend::Disabled(format!("this version cannot reach {target} yet").into()),
+            Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds)),
         };
         Self {
             backend,
@@ -154,20 +153,6 @@ impl Road {
         self.prefix.key(key).ok().as_deref().map(key::key_hash)
     }
 
-    /// Counts what came of a call on a connection of its caller's own.
-    pub(super) fn settle<T>(&self, permit: Option<&Permit>, answer: Result<T, Failure>) -> Result<T> {
-        let attempt = Attempt {
-            is_aside: true,
-            is_hurried: false,
-        };
-        match (&self.backend, permit) {
-            (Backend::Server(topology), Some(permit)) => {
-                settle(topology, permit.generation().number(), answer, attempt)
-            }
-            _ => answer.map_err(Failure::into_error),
-        }
-    }
-
     /// Returns the embedded store, where that answers.
     pub(super) fn embedded(&self) -> Result<&Embedded> {
         match &self.backend {
@@ -211,33 +196,49 @@ impl Road {
                 let answer = Box::pin(guest.send(command)).await;
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
-            Backend::Server(topology) => {
-                if let Some(tracking) = topology.tracking() {
-                    return Box::pin(self.ask_tracked(topology, tracking, build, read)).await;
+            Backend::Server(Topology::One(node)) => self.ask_node(node, build, read).await,
+            Backend::Server(Topology::Cluster(cluster)) => {
+                if cluster.refuses() {
+                    return Err(cluster.refusal());
                 }
-                let mut build = Some(build);
-                let enter =
-                    poll_fn(|context| Poll::Ready(build.take().map(|build| topology.enter(build, context.waker()))));
-                match enter.await.transpose()? {
-                    Some(Entered::Sent(sending, generation, context)) => {
-                        let answer = settle(topology, generation, sending.await, Attempt::default());
-                        answer.and_then(read).map_err(|error| context.explain(error))
-                    }
-                    Some(Entered::Waits(draft)) => Box::pin(self.wait(topology, draft, read)).await,
-                    None => Err(disabled()),
-                }
+                let command = build()?;
+                let context = Context::of(&command);
+                let answer = Box::pin(self.ask_cluster(cluster, command)).await;
+                answer.and_then(read).map_err(|error| context.explain(error))
             }
+        }
+    }
+
+    /// Asks one server.
+    pub(super) async fn ask_node<T>(
+        &self,
+        node: &Node,
+        build: impl FnOnce() -> Result<Command>,
+        read: impl FnOnce(Reply) -> Result<T>,
+    ) -> Result<T> {
+        if let Some(tracking) = node.tracking() {
+            return Box::pin(self.ask_tracked(node, tracking, build, read)).await;
+        }
+        let mut build = Some(build);
+        let enter = poll_fn(|context| Poll::Ready(build.take().map(|build| node.enter(build, context.waker()))));
+        match enter.await.transpose()? {
+            Some(Entered::Sent(sending, generation, context)) => {
+                let answer = settle(node, generation, sending.await, Attempt::default());
+                answer.and_then(read).map_err(|error| context.explain(error))
+            }
+            Some(Entered::Waits(draft)) => Box::pin(self.wait(node, draft, read)).await,
+            None => Err(disabled()),
         }
     }
 
     /// Asks a question that needs a permit.
     pub(super) async fn wait<T, B: FnOnce() -> Result<Command>>(
         &self,
-        topology: &Topology,
+        node: &Node,
         draft: Draft<B>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
-        let permit = topology.admit().await?;
+        let permit = node.admit().await?;
         let command = draft.build()?;
         let context = Context::of(&command);
         let attempt = Attempt {
@@ -247,7 +248,7 @@ impl Road {
         let owed = self.owed([&command]);
         let answer = permit.send(command).await;
         drop(owed);
-        settle(topology, permit.generation().number(), answer, attempt)
+        settle(node, permit.generation().number(), answer, attempt)
             .and_then(read)
             .map_err(|error| context.explain(error))
     }
@@ -282,19 +283,14 @@ impl Road {
 }
 
 /// Counts what came of a call, and says it in this crate's words.
-pub(super) fn settle<T>(
-    topology: &Topology,
-    generation: Number,
-    answer: Result<T, Failure>,
-    attempt: Attempt,
-) -> Result<T> {
+pub(super) fn settle<T>(node: &Node, generation: Number, answer: Result<T, Failure>, attempt: Attempt) -> Result<T> {
     match answer {
         Ok(reply) => {
-            topology.answered();
+            node.answered();
             Ok(reply)
         }
         Err(failure) => {
-            topology.failed(generation, &failure, attempt);
+            node.failed(generation, &failure, attempt);
             Err(failure.into_error())
         }
     }

@@ -24,6 +24,7 @@ use tokio::{
 
 use super::{
     boxes::Reused,
+    clustered::Manner,
     failure::{self, Failure},
     wire,
 };
@@ -139,9 +140,10 @@ impl Connection {
     pub(super) async fn transact(
         &self,
         commands: Vec<Command>,
+        manner: Manner,
         within: Duration,
     ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
-        wire::transact(&self.within(within), commands).await
+        wire::transact(&self.within(within), commands, manner == Manner::Asking).await
     }
 
     /// Sends a new token and says whether that very token came back. The future does not keep the connection open.

@@ -23,6 +23,7 @@ use super::{
     boxes::Sending,
     connection::{Connection, Refusal},
     failure::Failure,
+    importing::Importing,
     knowledge::{self, Knowledge},
     large::LargeKeys,
     places::Places,
@@ -53,6 +54,8 @@ pub(super) struct Generation {
     privates: Privates,
     /// For lists that could be misread.
     witnessed: Witnessed,
+    /// For slots that are being moved here.
+    importing: Importing,
     /// Which commands the server has.
     knowledge: Knowledge,
     /// Bounds the commands of pipelines.
@@ -113,6 +116,7 @@ impl Generation {
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
             witnessed: Witnessed::default(),
+            importing: Importing::default(),
             knowledge: Knowledge::default(),
             pipelined: Semaphore::new(PIPELINED),
             budget: Arc::clone(budget),
@@ -166,6 +170,7 @@ impl Generation {
         self.main.close();
         self.privates.close();
         self.witnessed.close();
+        self.importing.close();
         if let Ok(mut bulk) = self.bulk.try_lock() {
             *bulk = None;
         }
@@ -369,6 +374,19 @@ impl Permit {
             return Sending::Special(Box::pin(ready(Err(knowledge::unknown(command.name())))));
         }
         Sending::Plain(self.generation.main.send_boxed(command, self.left))
+    }
+
+    /// Sends commands for slots that are being moved here, each behind an `ASKING`.
+    pub(super) async fn send_asking(&self, commands: Vec<Command>) -> Vec<Result<Reply, Failure>> {
+        let generation = &self.generation;
+        let opening = async || generation.another().await;
+        generation.importing.send(commands, self.left, opening).await
+    }
+
+    /// Leaves the call no more time than until then.
+    pub(super) fn until(mut self, until: Instant) -> Self {
+        self.left = self.left.min(until.saturating_duration_since(Instant::now()));
+        self
     }
 
     /// Finds out which of a pipeline's commands the server has, as far as that is in doubt.

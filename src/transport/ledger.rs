@@ -83,6 +83,14 @@ impl Ledger {
         }
     }
 
+    /// Ends an outage without its being over: the server is asked no more.
+    pub(super) fn retire(&self) {
+        let outage = self.outage().take();
+        if outage.is_some_and(|outage| outage.is_announced) {
+            tracing::info!(server = self.server, "the node has left the cluster");
+        }
+    }
+
     pub(super) fn forget_outage(&self) {
         *self.outage() = None;
     }

@@ -6,7 +6,7 @@ use super::{
     call::{Backend, Road, settle},
     context::Context,
     gate::Attempt,
-    node::Entered,
+    node::{Entered, Node},
     topology::Topology,
     tracking::{Lesson, Tracking},
 };
@@ -57,8 +57,10 @@ impl Road {
 
     pub(super) fn tracking(&self) -> Option<&Tracking> {
         match &self.backend {
-            Backend::Server(topology) => topology.tracking(),
-            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
+            Backend::Server(Topology::One(node)) => node.tracking(),
+            Backend::Server(Topology::Cluster(_)) | Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => {
+                None
+            }
         }
     }
 }
@@ -85,18 +87,18 @@ impl Road {
     /// Asks the server, and has the near cache learn or forget. In an outage a read may be answered by what was known before it.
     pub(super) async fn ask_tracked<T>(
         &self,
-        topology: &Topology,
+        node: &Node,
         tracking: &Tracking,
         build: impl FnOnce() -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
-        if !topology.is_open() {
-            return Box::pin(self.ask_admitted(topology, tracking, build, read)).await;
+        if !node.is_open() {
+            return Box::pin(self.ask_admitted(node, tracking, build, read)).await;
         }
         let command = build()?;
         let context = Context::of(&command);
         let command = match tracking.lesson(command) {
-            Ok(lesson) => match self.learn(topology, tracking, &lesson).await {
+            Ok(lesson) => match self.learn(node, tracking, &lesson).await {
                 Some(answer) => {
                     let answer = answer.or_else(|error| self.stale(tracking, error, lesson.command()));
                     return answer.and_then(read).map_err(|error| context.explain(error));
@@ -105,20 +107,20 @@ impl Road {
             },
             Err(command) => command,
         };
-        Box::pin(self.ask_admitted(topology, tracking, || Ok(command), read)).await
+        Box::pin(self.ask_admitted(node, tracking, || Ok(command), read)).await
     }
 
     /// Asks for one value and how long it will live, as most reads do: without a permit, together with others. `None` if that is not possible.
-    async fn learn(&self, topology: &Topology, tracking: &Tracking, lesson: &Lesson) -> Option<Result<Reply>> {
+    async fn learn(&self, node: &Node, tracking: &Tracking, lesson: &Lesson) -> Option<Result<Reply>> {
         let mut question = Some(lesson.question());
         let enter = poll_fn(|context| {
             let question = question.take();
-            Poll::Ready(question.map(|question| topology.enter(|| Ok(question), context.waker())))
+            Poll::Ready(question.map(|question| node.enter(|| Ok(question), context.waker())))
         });
         match enter.await? {
             Ok(Entered::Sent(call, generation, _)) => {
                 let answer = tracking.learn(lesson, call.await)?;
-                Some(settle(topology, generation, answer, Attempt::default()))
+                Some(settle(node, generation, answer, Attempt::default()))
             }
             Ok(Entered::Waits(_)) => None,
             Err(refused) => Some(Err(refused)),
@@ -128,12 +130,12 @@ impl Road {
     /// Asks what needs a permit.
     async fn ask_admitted<T>(
         &self,
-        topology: &Topology,
+        node: &Node,
         tracking: &Tracking,
         build: impl FnOnce() -> Result<Command>,
         read: impl FnOnce(Reply) -> Result<T>,
     ) -> Result<T> {
-        let permit = match topology.admit().await {
+        let permit = match node.admit().await {
             Ok(permit) => permit,
             Err(refused) if self.may_be_stale() => return self.stale(tracking, refused, build()?).and_then(read),
             Err(refused) => return Err(refused),
@@ -147,7 +149,7 @@ impl Road {
         // Cloned only where it may be needed: a grace is configured, and the outage has begun meanwhile.
         let question = tracking.is_forgiving().then(|| command.clone());
         let answer = tracking.send(&permit, command).await;
-        let settled = settle(topology, permit.generation().number(), answer, attempt);
+        let settled = settle(node, permit.generation().number(), answer, attempt);
         let answer = match (settled, question) {
             (Err(error), Some(question)) => self.stale(tracking, error, question),
             (settled, _) => settled,

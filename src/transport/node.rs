@@ -1,9 +1,12 @@
 //! One server: its outage, and one supervised link for each runtime that uses it.
 
 use std::{
-    sync::{Arc, Mutex, Once, PoisonError},
+    sync::{
+        Arc, Mutex, Once, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Waker,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwap;
@@ -31,7 +34,7 @@ use crate::{
 
 /// One server as this process sees it.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     settings: Arc<Settings>,
     endpoint: Endpoint,
     ledger: Arc<Ledger>,
@@ -42,6 +45,8 @@ pub(super) struct Node {
     /// As many permits as connections may be open.
     budget: Arc<Semaphore>,
     told_no_runtime: Once,
+    /// It belongs to the cluster no more.
+    has_left: AtomicBool,
 }
 
 /// How far a call has come that waits for nothing.
@@ -75,10 +80,48 @@ pub(crate) enum Condition {
     Ready {
         since: SystemTime,
     },
+    /// Some of the cluster's nodes are not.
+    Degraded {
+        reason: Arc<str>,
+        since: SystemTime,
+    },
     Unavailable {
         reason: Arc<str>,
         since: SystemTime,
     },
+}
+
+impl Condition {
+    /// Puts the conditions of a cluster's nodes together.
+    pub(super) fn of_all<'a>(nodes: impl Iterator<Item = (&'a Endpoint, Self)>) -> Self {
+        let (mut ready, mut is_connecting) = (None, false);
+        let (mut count, mut down, mut latest) = (0, Vec::new(), None);
+        for (endpoint, condition) in nodes {
+            count += 1;
+            match condition {
+                Self::Idle => {}
+                Self::Connecting => is_connecting = true,
+                Self::Ready { since } | Self::Degraded { since, .. } => ready = ready.max(Some(since)),
+                Self::Unavailable { reason, since } => {
+                    down.push(format!("{endpoint}: {reason}"));
+                    latest = latest.max(Some(since));
+                }
+            }
+        }
+        match (latest, ready) {
+            (Some(since), _) => {
+                let reason = down.join("; ").into();
+                if down.len() == count {
+                    Self::Unavailable { reason, since }
+                } else {
+                    Self::Degraded { reason, since }
+                }
+            }
+            (None, Some(since)) => Self::Ready { since },
+            (None, None) if is_connecting => Self::Connecting,
+            (None, None) => Self::Idle,
+        }
+    }
 }
 
 impl Node {
@@ -94,6 +137,7 @@ impl Node {
             links: ArcSwap::default(),
             changing: Mutex::new(()),
             told_no_runtime: Once::new(),
+            has_left: AtomicBool::new(false),
         }
     }
 
@@ -142,6 +186,34 @@ impl Node {
                 Err(Error::shared(ErrorKind::Unavailable, reason).unsent())
             }
             State::Starting | State::Ended => Ok(Entered::Waits(Draft::Unbuilt(build))),
+        }
+    }
+
+    /// Returns the deadline of every call.
+    pub(super) fn deadline(&self) -> Duration {
+        self.settings.deadline
+    }
+
+    /// Says whether a call would be refused at once, as far as that is known without waiting. Counts nothing.
+    pub(super) fn is_refusing(&self) -> bool {
+        self.look(|gate| matches!(**gate.state(), State::Down { .. }))
+            .unwrap_or_default()
+    }
+
+    /// Takes no calls any more: it belongs to the cluster no longer.
+    pub(super) fn retire(&self) {
+        self.has_left.store(true, Relaxed);
+        self.ledger.retire();
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Relaxed)
+    }
+
+    /// Forgets what is near.
+    pub(super) fn forget_near(&self) {
+        if let Some(tracking) = &self.tracking {
+            tracking.near().empty(near::Reason::Moved);
         }
     }
 
@@ -284,6 +356,9 @@ impl Node {
 
     fn new_gate(&self, runtime: &Handle) -> Result<Arc<Gate>> {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_left() {
+            return Err(Error::new(ErrorKind::Unavailable, "the node has left the cluster").unsent());
+        }
         let mut links = Vec::clone(&self.links.load());
         links.retain(|link| !link.is_ended());
         if let Some(link) = links.iter().find(|link| link.serves(runtime.id())) {

@@ -6,6 +6,7 @@
 use std::{
     pin::Pin,
     task::{self, Poll, Waker},
+    time::Instant,
 };
 
 use futures_util::future::join_all;
@@ -13,8 +14,10 @@ use tracing::Instrument;
 
 use super::{
     call::{Backend, Road, disabled, settle},
+    clustered::Manner,
     context::Context,
     gate::Attempt,
+    node::Node,
     topology::Topology,
 };
 use crate::{
@@ -55,24 +58,32 @@ impl Road {
             Backend::Disabled(_) => commands.iter().map(|_| Err(disabled())).collect(),
             Backend::Embedded(store) => commands.into_iter().map(|command| store.execute(command)).collect(),
             Backend::Guest(guest) => join_all(commands.into_iter().map(|command| Box::pin(guest.send(command)))).await,
-            Backend::Server(topology) => {
+            Backend::Server(Topology::One(node)) => {
                 let mut answers = Vec::with_capacity(commands.len());
                 let mut commands = commands.into_iter();
                 while commands.len() > 0 {
                     let some: Vec<_> = commands.by_ref().take(AT_ONCE).collect();
-                    answers.extend(ask_some(topology, some).await);
+                    let until = Instant::now() + node.deadline();
+                    answers.extend(ask_some(node, some, Manner::Plainly, until).await);
                 }
                 answers
             }
+            Backend::Server(Topology::Cluster(cluster)) => Box::pin(self.ask_all_of_cluster(cluster, commands)).await,
         }
     }
 }
 
-async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Reply>> {
+/// Asks one server, at most until then.
+pub(super) async fn ask_some(
+    node: &Node,
+    commands: Vec<Command>,
+    manner: Manner,
+    until: Instant,
+) -> Vec<Result<Reply>> {
     let count = commands.len();
     let refuse = |error: Error| (0..count).map(|_| Err(error.clone())).collect();
-    let permit = match topology.admit().await {
-        Ok(permit) => permit,
+    let permit = match node.admit().await {
+        Ok(permit) => permit.until(until),
         Err(error) => return refuse(error),
     };
     let _room = match permit.room_for(u32::try_from(count).unwrap_or(u32::MAX)).await {
@@ -84,16 +95,18 @@ async fn ask_some(topology: &Topology, commands: Vec<Command>) -> Vec<Result<Rep
         is_hurried: permit.is_hurried(),
     };
     if let Err(failure) = Box::pin(permit.find_out(&commands)).await {
-        let settled: Result<()> = settle(topology, permit.generation().number(), Err(failure), attempt);
+        let settled: Result<()> = settle(node, permit.generation().number(), Err(failure), attempt);
         return settled.map_or_else(refuse, |()| Vec::new());
     }
-    let sending = commands
-        .into_iter()
-        .map(|command| permit.send_in_order(command))
-        .collect();
-    let sent = in_order(sending).await;
+    let sent = match manner {
+        Manner::Plainly => {
+            let sending = commands.into_iter().map(|command| permit.send_in_order(command));
+            in_order(sending.collect()).await
+        }
+        Manner::Asking => Box::pin(permit.send_asking(commands)).await,
+    };
     sent.into_iter()
-        .map(|answer| settle(topology, permit.generation().number(), answer, attempt))
+        .map(|answer| settle(node, permit.generation().number(), answer, attempt))
         .collect()
 }
 

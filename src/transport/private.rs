@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{connection::Connection, failure::Failure};
+use super::{clustered::Manner, connection::Connection, failure::Failure, importing::asking, pipeline::in_order};
 use crate::{
     command::Command,
     config::{Endpoint, Settings},
@@ -143,15 +143,26 @@ impl Private {
         }
     }
 
-    pub(super) fn send(&self, command: Command, within: Duration) -> Boxed<'_, Reply> {
-        Box::pin(self.connection.send(command, within))
+    pub(super) fn send(&self, command: Command, manner: Manner, within: Duration) -> Boxed<'_, Reply> {
+        match manner {
+            Manner::Plainly => Box::pin(self.connection.send(command, within)),
+            Manner::Asking => {
+                let pair = [asking(), command].map(|command| self.connection.send_boxed(command, within));
+                Box::pin(async {
+                    in_order(pair.into())
+                        .await
+                        .pop()
+                        .unwrap_or_else(|| Err(Failure::lost()))
+                })
+            }
+        }
     }
 
     /// Finds out whether the server permits transactions, unless that is known: one that refuses `MULTI` would execute the commands one
     /// by one.
     pub(super) async fn try_transaction(&mut self, within: Duration) -> Result<(), Failure> {
         if !self.is_tried {
-            self.transact(Vec::new(), within).await?;
+            self.transact(Vec::new(), Manner::Plainly, within).await?;
             self.is_tried = true;
         }
         Ok(())
@@ -161,8 +172,9 @@ impl Private {
     pub(super) fn transact(
         &self,
         commands: Vec<Command>,
+        manner: Manner,
         within: Duration,
     ) -> Boxed<'_, Option<Vec<Result<Reply, Error>>>> {
-        Box::pin(self.connection.transact(commands, within))
+        Box::pin(self.connection.transact(commands, manner, within))
     }
 }

@@ -1,17 +1,24 @@
 //! What one caller asks on a connection of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
 use tokio::time::sleep;
 
 use super::{
-    call::{Backend, Road, disabled},
+    call::{Backend, Road, disabled, settle},
+    clustered::{Manner, redirected},
     context::Context,
     failure::Failure,
+    gate::Attempt,
     generation::Permit,
+    node::Node,
     private::Private,
+    topology::{Cluster, Topology, route},
 };
 use crate::{
     command::{Call, Command},
@@ -38,34 +45,57 @@ enum Line {
 #[derive(Debug)]
 struct ServerLine {
     private: Option<Private>,
+    /// Whose connection it is; a client of the caller's has no node.
+    node: Option<Arc<Node>>,
     deadline: Duration,
     /// The right to be in flight, and the generation; a client of the caller's has none.
     permit: Option<Permit>,
     /// Something was sent and not answered, so that nobody else may have the connection.
     is_busy: bool,
     is_watching: bool,
+    /// What is asked in a cluster; all of it has to be there.
+    slot: Option<u16>,
+    /// The slot is being moved to this node: each command goes behind an `ASKING`.
+    manner: Manner,
+    /// The watched keys were moved to another node, so that changes of them may have been missed.
+    is_void: bool,
+}
+
+/// Where in a cluster a question is to be asked.
+struct Search<'a> {
+    cluster: Option<&'a Cluster>,
+    slot: Option<u16>,
+    hop: u32,
+    until: Instant,
 }
 
 impl Session {
-    /// Takes a connection, or opens one.
+    /// Takes a connection, or opens one, for commands like these.
     ///
     /// # Errors
     ///
     /// - Nobody answers: disabled or unavailable.
     /// - No further connection is permitted.
-    pub(crate) async fn open(road: &Arc<Road>) -> Result<Self> {
+    /// - In a cluster: the keys are in several slots.
+    pub(crate) async fn open(road: &Arc<Road>, concerning: &[Command]) -> Result<Self> {
         let line = match &road.backend {
             Backend::Disabled(_) => return Err(disabled()),
             Backend::Embedded(_) => Line::Embedded(Vec::new()),
-            Backend::Server(topology) => {
-                let permit = topology.admit().await?;
-                let private = permit.private().await?;
-                let deadline = permit.deadline();
-                Line::Server(ServerLine::new(private, deadline, Some(permit)))
+            Backend::Server(Topology::One(node)) => Line::Server(ServerLine::at(node).await?),
+            Backend::Server(Topology::Cluster(cluster)) => {
+                let slot = route::slot_of_all(concerning)?;
+                let until = cluster.deadline();
+                let node = match slot {
+                    Some(slot) => cluster.owner(slot, until).await?,
+                    None => cluster.anybody(until).await?,
+                };
+                let mut line = ServerLine::at(&node).await?;
+                line.slot = slot;
+                Line::Server(line)
             }
             Backend::Guest(guest) => {
                 let private = Private::of_guest(guest.connection().await?);
-                Line::Server(ServerLine::new(private, guest.deadline(), None))
+                Line::Server(ServerLine::new(private, guest.deadline()))
             }
         };
         Ok(Self {
@@ -81,12 +111,13 @@ impl Session {
         let answer = match &mut self.line {
             Line::Embedded(_) => self.road.embedded()?.execute(command),
             Line::Server(line) => {
-                let within = line.deadline + longer;
-                let sent = match line.refuse_unknown(std::slice::from_ref(&command)).await {
-                    Ok(()) => line.use_it(async |private| private.send(command, within).await).await,
-                    Err(failure) => Err(failure),
-                };
-                self.road.settle(line.permit.as_ref(), sent)
+                let mut search = Search::new(&self.road, line, [&command], longer)?;
+                loop {
+                    let answer = line.ask(command.clone(), search.left()).await;
+                    if !search.moves(line, &answer).await? {
+                        break answer;
+                    }
+                }
             }
         };
         answer.map_err(|error| context.explain(error))
@@ -100,18 +131,19 @@ impl Session {
                 Ok(())
             }
             Line::Server(line) => {
-                line.is_watching = true;
-                let within = line.deadline;
-                let watch = Call::new("WATCH").keys_of(keys).into();
+                let watch: Command = Call::new("WATCH").keys_of(keys).into();
                 let context = Context::of(&watch);
-                let sent = line
-                    .use_it(async |private| {
-                        private.try_transaction(within).await?;
-                        private.send(watch, within).await
-                    })
-                    .await;
-                let answer = self.road.settle(line.permit.as_ref(), sent).and_then(Reply::into_unit);
-                answer.map_err(|error| context.explain(error))
+                let mut search = Search::new(&self.road, line, [&watch], Duration::ZERO)?;
+                let answer = loop {
+                    let answer = line.watch(watch.clone(), search.left()).await;
+                    if !search.moves(line, &answer).await? {
+                        break answer;
+                    }
+                };
+                line.is_void = false;
+                answer
+                    .and_then(Reply::into_unit)
+                    .map_err(|error| context.explain(error))
             }
         }
     }
@@ -126,24 +158,13 @@ impl Session {
                 Ok(self.road.embedded()?.transact(commands, &watched))
             }
             Line::Server(line) => {
-                let within = line.deadline;
-                let is_watching = line.is_watching;
-                let asked = line.refuse_unknown(&commands).await;
-                let sent = match asked {
-                    Ok(()) => {
-                        line.use_it(async |private| {
-                            if !is_watching {
-                                private.try_transaction(within).await?;
-                            }
-                            private.transact(commands, within).await
-                        })
-                        .await
+                let mut search = Search::new(&self.road, line, &commands, Duration::ZERO)?;
+                loop {
+                    let answer = line.transact(commands.clone(), search.left()).await;
+                    if !search.moves(line, &answer).await? {
+                        break answer;
                     }
-                    Err(failure) => Err(failure),
-                };
-                // After a refusal the keys may still be watched.
-                line.is_watching &= sent.is_err();
-                self.road.settle(line.permit.as_ref(), sent)
+                }
             }
         };
         let answers = answers.map_err(|error| error.during("EXEC", None))?;
@@ -173,20 +194,159 @@ impl Session {
         Ok(id)
     }
 
+    /// Returns the node whose connection it is.
+    pub(super) fn node(&self) -> Option<Arc<Node>> {
+        match &self.line {
+            Line::Server(line) => line.node.clone(),
+            Line::Embedded(_) => None,
+        }
+    }
+
     /// Waits.
     pub(crate) async fn pause(&self, time: Duration) {
         sleep(time).await;
     }
 }
 
+impl<'a> Search<'a> {
+    /// # Errors
+    ///
+    /// - In a cluster: the keys are in several slots.
+    fn new<'c>(
+        road: &'a Road,
+        line: &ServerLine,
+        questions: impl IntoIterator<Item = &'c Command>,
+        longer: Duration,
+    ) -> Result<Self> {
+        let cluster = match &road.backend {
+            Backend::Server(Topology::Cluster(cluster)) => Some(cluster),
+            _ => None,
+        };
+        let slot = match cluster {
+            Some(_) => route::slot_of_all(questions)?.or(line.slot),
+            None => None,
+        };
+        Ok(Self {
+            cluster,
+            slot,
+            hop: 0,
+            until: Instant::now() + line.deadline + longer,
+        })
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// Moves the line to where an answer says that the question has to be asked; says whether it did.
+    async fn moves<T>(&mut self, line: &mut ServerLine, answer: &Result<T>) -> Result<bool> {
+        let (Err(error), Some(cluster), Some(slot), Some(node)) = (answer, self.cluster, self.slot, &line.node) else {
+            return Ok(false);
+        };
+        let node = Arc::clone(node);
+        self.hop += 1;
+        match redirected(cluster, slot, &node, error, self.hop - 1, self.until).await {
+            Some(next) => {
+                let (node, manner) = next?;
+                line.move_to(&node, manner).await?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
 impl ServerLine {
-    fn new(private: Private, deadline: Duration, permit: Option<Permit>) -> Self {
+    fn new(private: Private, deadline: Duration) -> Self {
         Self {
             private: Some(private),
+            node: None,
             deadline,
-            permit,
+            permit: None,
             is_busy: false,
             is_watching: false,
+            slot: None,
+            manner: Manner::Plainly,
+            is_void: false,
+        }
+    }
+
+    /// Takes a connection of a node's.
+    async fn at(node: &Arc<Node>) -> Result<Self> {
+        let permit = node.admit().await?;
+        let private = permit.private().await?;
+        let mut line = Self::new(private, permit.deadline());
+        line.node = Some(Arc::clone(node));
+        line.permit = Some(permit);
+        Ok(line)
+    }
+
+    /// Goes on with a connection of another node's, on which nothing is watched.
+    async fn move_to(&mut self, node: &Arc<Node>, manner: Manner) -> Result<()> {
+        let mut moved = Self::at(node).await?;
+        moved.slot = self.slot;
+        moved.manner = manner;
+        moved.is_void = self.is_void || self.is_watching;
+        *self = moved;
+        Ok(())
+    }
+
+    async fn ask(&mut self, command: Command, within: Duration) -> Result<Reply> {
+        let manner = self.manner;
+        let sent = match self.refuse_unknown(std::slice::from_ref(&command)).await {
+            Ok(()) => {
+                self.use_it(async |private| private.send(command, manner, within).await)
+                    .await
+            }
+            Err(failure) => Err(failure),
+        };
+        self.settle(sent)
+    }
+
+    async fn watch(&mut self, watch: Command, within: Duration) -> Result<Reply> {
+        let manner = self.manner;
+        self.is_watching = true;
+        let sent = self
+            .use_it(async |private| {
+                private.try_transaction(within).await?;
+                private.send(watch, manner, within).await
+            })
+            .await;
+        self.settle(sent)
+    }
+
+    async fn transact(&mut self, commands: Vec<Command>, within: Duration) -> Result<Option<Vec<Result<Reply>>>> {
+        let (manner, is_watching) = (self.manner, self.is_watching);
+        if std::mem::take(&mut self.is_void) {
+            self.is_watching = false;
+            return Ok(None);
+        }
+        let sent = match self.refuse_unknown(&commands).await {
+            Ok(()) => {
+                self.use_it(async |private| {
+                    if !is_watching {
+                        private.try_transaction(within).await?;
+                    }
+                    private.transact(commands, manner, within).await
+                })
+                .await
+            }
+            Err(failure) => Err(failure),
+        };
+        // After a refusal the keys may still be watched.
+        self.is_watching &= sent.is_err();
+        self.settle(sent)
+    }
+
+    /// Counts what came of a question.
+    fn settle<T>(&self, answer: Result<T, Failure>) -> Result<T> {
+        let attempt = Attempt {
+            is_aside: true,
+            is_hurried: false,
+        };
+        match (&self.node, &self.permit) {
+            (Some(node), Some(permit)) => settle(node, permit.generation().number(), answer, attempt),
+            _ => answer.map_err(Failure::into_error),
         }
     }
 

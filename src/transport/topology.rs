@@ -1,20 +1,29 @@
-//! Which servers there are. For now: one.
+//! Which servers there are: one, or the nodes of a cluster.
+//!
+//! - [`cluster`]: the nodes of a cluster, and which of them serves a key;
+//! - [`survey`]: the task that asks the nodes for that;
+//! - [`map`]: slots and their owners;
+//! - [`view`]: what a node tells of its cluster;
+//! - [`redirection`]: what it replies where another one has to be asked;
+//! - [`route`]: which nodes a command concerns;
+//! - [`cursor`]: how far an iteration over all nodes has come.
 
-use std::{pin::Pin, sync::Arc, task::Waker};
+pub(super) mod cluster;
+pub(super) mod cursor;
+mod map;
+pub(super) mod redirection;
+pub(super) mod route;
+mod survey;
+mod view;
+
+use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
-use super::{
-    failure::Failure,
-    gate::Attempt,
-    generation::{Number, Permit},
-    node::{Condition, Entered, Node},
-    tracking::Tracking,
-};
+pub(super) use self::cluster::Cluster;
+use super::node::{Condition, Node};
 use crate::{
-    command::Command,
     config::{Endpoint, Settings},
-    error::Result,
     metrics::Metrics,
     near,
 };
@@ -24,85 +33,83 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The servers that together are "Redis".
 #[derive(Debug)]
-pub(crate) struct Topology {
-    node: Node,
+pub(crate) enum Topology {
+    One(Arc<Node>),
+    Cluster(Cluster),
 }
 
 impl Topology {
     pub(super) fn single(settings: Settings, endpoint: Endpoint) -> Self {
-        Self {
-            node: Node::new(Arc::new(settings), endpoint),
-        }
+        Self::One(Arc::new(Node::new(Arc::new(settings), endpoint)))
     }
 
-    /// Sends a call without waiting for anything, if that is possible.
-    pub(super) fn enter<B: FnOnce() -> Result<Command>>(&self, build: B, waker: &Waker) -> Result<Entered<B>> {
-        self.node.enter(build, waker)
+    pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>) -> Self {
+        Self::Cluster(Cluster::new(settings, seeds))
     }
 
-    /// Says whether calls of this runtime pass, as far as is known without waiting.
-    pub(super) fn is_open(&self) -> bool {
-        self.node.is_open()
-    }
-
-    /// Admits a call to the server, or refuses it at once.
-    pub(super) async fn admit(&self) -> Result<Permit> {
-        self.node.admit().await
-    }
-
-    /// Notes that a call was answered in time.
-    pub(super) fn answered(&self) {
-        self.node.answered();
-    }
-
-    /// Notes what became of a call that was not answered well.
-    pub(super) fn failed(&self, generation: Number, failure: &Failure, attempt: Attempt) {
-        self.node.failed(generation, failure, attempt);
-    }
-
-    /// Says whether a call would be refused at once, and counts it as refused if so.
+    /// Says whether every call would be refused at once, and counts one as refused if so.
     pub(super) fn refuses(&self) -> bool {
-        self.node.refuses()
-    }
-
-    /// Returns the near cache of the server, if there is to be one.
-    pub(super) fn tracking(&self) -> Option<&Tracking> {
-        self.node.tracking()
+        match self {
+            Self::One(node) => node.refuses(),
+            Self::Cluster(cluster) => cluster.refuses(),
+        }
     }
 
     /// Says how the near cache is, if there is to be one.
     pub(crate) fn near_condition(&self) -> Option<near::Condition> {
-        self.node.near_condition()
+        match self {
+            Self::One(node) => node.near_condition(),
+            Self::Cluster(cluster) => cluster.near_condition(),
+        }
     }
 
     /// Connects now, or proves the connection.
     pub(crate) fn try_now(&self) -> Boxed<'_, bool> {
-        Box::pin(self.node.try_now())
+        match self {
+            Self::One(node) => Box::pin(node.try_now()),
+            Self::Cluster(cluster) => Box::pin(cluster.try_now()),
+        }
     }
 
     /// Closes all connections. The next call opens new ones.
     pub(crate) fn disconnect(&self) -> Boxed<'_, ()> {
-        Box::pin(self.node.disconnect())
+        match self {
+            Self::One(node) => Box::pin(node.disconnect()),
+            Self::Cluster(cluster) => Box::pin(cluster.disconnect()),
+        }
     }
 
     pub(crate) fn condition(&self) -> Condition {
-        self.node.condition()
+        match self {
+            Self::One(node) => node.condition(),
+            Self::Cluster(cluster) => cluster.condition(),
+        }
     }
 
     pub(crate) fn is_usable(&self) -> bool {
-        self.node.is_usable()
+        !matches!(self.condition(), Condition::Unavailable { .. })
     }
 
+    /// Returns the client of the one server; a cluster has one for each node.
     pub(crate) fn client(&self) -> Option<Client> {
-        self.node.client()
+        match self {
+            Self::One(node) => node.client(),
+            Self::Cluster(_) => None,
+        }
     }
 
-    /// Returns the name of the server, without user and password.
+    /// Returns the name of the server, or of the cluster's nodes, without user and password.
     pub(crate) fn server(&self) -> String {
-        self.node.endpoint().to_string()
+        match self {
+            Self::One(node) => node.endpoint().to_string(),
+            Self::Cluster(cluster) => cluster.to_string(),
+        }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
-        self.node.metrics()
+        match self {
+            Self::One(node) => node.metrics(),
+            Self::Cluster(cluster) => cluster.metrics(),
+        }
     }
 }

@@ -54,21 +54,30 @@ pub(super) async fn set(client: &WithOptions<Client>, set: Set) -> Result<Reply,
 
 /// Sends commands as one transaction: all are executed in one step, or none. Nothing else may use the connection meanwhile.
 ///
-/// `None` if a watched key was changed. A first `PING` keeps the list of replies from beginning with what a user has written.
+/// `None` if a watched key was changed. Behind an `ASKING` where its slot is being moved here. A first `PING` keeps the list of replies from beginning with what a user has written.
 pub(super) async fn transact(
     client: &WithOptions<Client>,
     commands: Vec<Command>,
+    is_asking: bool,
 ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
     let simple = |name| calls::custom(client, name, Vec::new());
     let queued = commands.into_iter().map(|command| calls::queue(client, command));
-    let (begun, ping, queued, executed) = join!(
+    let asking = async {
+        if is_asking {
+            simple("ASKING").await.map(drop)
+        } else {
+            Ok(())
+        }
+    };
+    let (asked, begun, ping, queued, executed) = join!(
         biased;
+        asking,
         simple("MULTI"),
         simple("PING"),
         join_all(queued.map(Box::pin)),
         simple("EXEC"),
     );
-    begun.map_err(classify)?;
+    asked.and(begun).map_err(classify)?;
     // A command that was refused when it was queued says more than the refusal of all.
     let finishes: Vec<_> = queued.into_iter().collect::<Sent<_>>().map_err(classify)?;
     ping.map_err(classify)?;
