@@ -154,6 +154,12 @@ impl Error {
         self
     }
 
+    /// Takes back that it certainly was not executed.
+    pub(crate) fn executed(mut self) -> Self {
+        self.is_unsent = false;
+        self
+    }
+
     /// Says in which place of a list it went wrong.
     pub(crate) fn at(mut self, place: usize) -> Self {
         if self.kind == ErrorKind::Decode {

@@ -139,6 +139,11 @@ impl Settings {
         Self::answered_by(Target::Disabled(reason))
     }
 
+    /// Says whether they are for the nodes of a Redis Cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster(_))
+    }
+
     /// Settings that ask this, all else by default.
     pub(crate) fn answered_by(target: Target) -> Self {
         let Config {

@@ -65,7 +65,7 @@ const BEFORE: &str = "local reply = (function(...)";
 /// What stands after it.
 const AFTER: &str = "end)(...) \
      if type(reply) ~= 'table' or not reply.err then return {reply} end \
-     return {err = (string.gsub(reply.err, '[\\128-\\255]', '?'))}";
+     return {{err = (string.gsub(reply.err, '[\\128-\\255]', '?'))}}";
 
 impl Script {
     /// Makes a script of its source. It is not checked before it runs.
@@ -205,7 +205,11 @@ fn values(arguments: impl IntoIterator<Item = impl Into<Value>>) -> Vec<Value> {
 
 /// Takes the guard's list off. An empty one is a script that returned nothing.
 fn unwrapped<T: FromReply>(reply: Reply) -> Result<T> {
-    T::from_reply(reply.into_array()?.pop().unwrap_or(Reply::Nil))
+    match reply.into_array()?.pop().unwrap_or(Reply::Nil) {
+        // Whatever its code says, the script has run.
+        Reply::Error(error) => Err(error.executed()),
+        reply => T::from_reply(reply),
+    }
 }
 
 #[cfg(test)]

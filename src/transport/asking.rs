@@ -17,7 +17,7 @@ use super::{
     gate::Attempt,
     generation::Number,
     node::{Draft, Entered},
-    topology::Topology,
+    topology::{Cluster, Topology, route},
 };
 use crate::{command::Command, error::Result, near::Owed, reply::Reply};
 
@@ -41,9 +41,17 @@ enum Progress<'a, T> {
         context: Context,
         /// After the call: what was given up is forgotten once it cannot be sent any more, or is.
         owed: Option<Owed>,
+        /// In a cluster: what may have to be asked elsewhere.
+        routed: Option<Routed>,
     },
     /// For a place, for the first attempt to connect; or it is traced, or may be known without the server, or is to be answered by somebody else.
     Waits(Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>),
+}
+
+/// A command to the node of a slot.
+struct Routed {
+    slot: u16,
+    command: Command,
 }
 
 impl<'a, T: Send + 'a> Asking<'a, T> {
@@ -68,6 +76,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
                         generation,
                         context,
                         owed,
+                        routed: None,
                     },
                     Entered::Waits(draft) => {
                         let command = draft.build();
@@ -75,17 +84,71 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
                     }
                 })
             }
+            Backend::Server(Topology::Cluster(cluster)) if !tracing::enabled!(Level::DEBUG) && !cluster.has_near() => {
+                let command = command?;
+                match begin_routed(cluster, &command, context) {
+                    Some(sent) => sent,
+                    None => Ok(Progress::Waits(Box::pin(road.call(|_built| Ok(command), read)))),
+                }
+            }
             _ => Ok(Progress::Waits(Box::pin(road.call(|_built| command, read)))),
         }
     }
 
-    /// Counts what came of it.
-    fn end(&self, answer: Outcome, generation: Number, context: &Context) -> Result<T> {
-        let answer = match &self.road.backend {
-            Backend::Server(Topology::One(node)) => settle(node, generation, answer, Attempt::default()),
+    /// Counts what came of it. In a cluster it may go on from there.
+    fn end(
+        &self,
+        answer: Outcome,
+        generation: Number,
+        explained: Context,
+        routed: Option<Routed>,
+    ) -> Result<Progress<'a, T>, Result<T>> {
+        let answer = match (&self.road.backend, routed) {
+            (Backend::Server(Topology::One(node)), _) => settle(node, generation, answer, Attempt::default()),
+            (Backend::Server(Topology::Cluster(cluster)), Some(Routed { slot, command })) => {
+                let answer = cluster.settle(slot, generation, answer);
+                match answer {
+                    Err(error) => {
+                        let (road, read) = (self.road, self.read);
+                        let following = async move {
+                            let answer = road.follow_from(cluster, slot, command, error).await;
+                            answer.and_then(read).map_err(|error| explained.explain(error))
+                        };
+                        return Ok(Progress::Waits(Box::pin(following)));
+                    }
+                    answer => answer,
+                }
+            }
             _ => answer.map_err(Failure::into_error),
         };
-        answer.and_then(self.read).map_err(|error| context.explain(error))
+        Err(answer.and_then(self.read).map_err(|error| explained.explain(error)))
+    }
+}
+
+/// Sends a command to the node of its slot without waiting for anything, if that is possible.
+fn begin_routed<'a, T>(
+    cluster: &Cluster,
+    command: &Command,
+    context: &TaskContext<'_>,
+) -> Option<Result<Progress<'a, T>>> {
+    let slot = route::of_one_key(command)?;
+    let entered = cluster.peek(slot, |node| node.enter(|| Ok(command.clone()), context.waker()))?;
+    match entered {
+        Ok(Entered::Sent(call, generation, context)) => Some(Ok(Progress::Sent {
+            call,
+            generation,
+            context,
+            owed: None,
+            routed: Some(Routed {
+                slot,
+                command: command.clone(),
+            }),
+        })),
+        Ok(Entered::Waits(_)) => None,
+        Err(refused) => {
+            cluster.suspect();
+            Some(Err(refused))
+        }
     }
 }
 
@@ -107,11 +170,18 @@ impl<'a, T: Send + 'a> Future for Asking<'a, T> {
                 generation,
                 context: explained,
                 owed,
+                routed,
             } => {
                 let answer = ready!(Pin::new(call).poll(context));
                 drop(owed.take());
-                let (generation, explained) = (*generation, *explained);
-                Poll::Ready(asking.end(answer, generation, &explained))
+                let (generation, explained, routed) = (*generation, *explained, routed.take());
+                match asking.end(answer, generation, explained, routed) {
+                    Ok(next) => {
+                        asking.progress = next;
+                        Pin::new(asking).poll(context)
+                    }
+                    Err(answer) => Poll::Ready(answer),
+                }
             }
             Progress::Waits(answer) => answer.as_mut().poll(context),
         }

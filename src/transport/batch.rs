@@ -10,8 +10,10 @@
 //! - [`load`], [`answers`]: what a batch carries, and what came of it;
 //! - [`driver`]: the tasks that send batches;
 //! - [`reads`], [`reads_with_ttl`], [`writes`]: one command for many;
+//! - [`across`]: the same in a cluster, where one command may not cross slots;
 //! - [`permission`]: whether the server permits it.
 
+mod across;
 mod answers;
 mod driver;
 mod lane;
@@ -33,6 +35,7 @@ use std::{
 use tokio::task::AbortHandle;
 
 use self::{
+    across::{ReadsAcross, WritesAcross},
     driver::Cargo,
     lane::{Lane, Limits, Turn, Way},
     reads::Reads,
@@ -91,13 +94,21 @@ impl Batches {
             drivers: Vec::new(),
         };
         if batching != Batching::Off {
-            batches.reads = batches.open(|| Reads::new(large));
+            batches.reads = if settings.is_cluster() {
+                batches.open(|| ReadsAcross::new(large))
+            } else {
+                batches.open(|| Reads::new(large))
+            };
             if matches!(settings.near, NearPlan::Wanted(_)) {
-                batches.reads_with_ttl = batches.open(ReadsWithTtl::default);
+                batches.reads_with_ttl = batches.open(|| ReadsWithTtl::new(settings.is_cluster()));
             }
         }
         if batching == Batching::On {
-            batches.writes = batches.open(Writes::default);
+            batches.writes = if settings.is_cluster() {
+                batches.open(WritesAcross::default)
+            } else {
+                batches.open(Writes::default)
+            };
         }
         batches
     }

@@ -198,9 +198,6 @@ impl Road {
             }
             Backend::Server(Topology::One(node)) => self.ask_node(node, build, read).await,
             Backend::Server(Topology::Cluster(cluster)) => {
-                if cluster.refuses() {
-                    return Err(cluster.refusal());
-                }
                 let command = build()?;
                 let context = Context::of(&command);
                 let answer = Box::pin(self.ask_cluster(cluster, command)).await;

@@ -145,6 +145,22 @@ impl Road {
         answer
     }
 
+    /// Goes on from an error of the node of a slot.
+    pub(super) async fn follow_from(
+        &self,
+        cluster: &Cluster,
+        slot: u16,
+        command: Command,
+        error: Error,
+    ) -> Result<Reply> {
+        if error.is_unavailable() {
+            cluster.suspect();
+        }
+        let until = cluster.deadline();
+        let node = cluster.owner(slot, until).await?;
+        self.follow(cluster, slot, command, node, error, until).await
+    }
+
     /// Goes where a node says that a command has to go, as long as there is time. Any other error is its answer.
     pub(super) async fn follow(
         &self,

@@ -136,6 +136,16 @@ impl Connection {
         wire::values(&self.within(within), keys).await
     }
 
+    /// The same with keys in several slots of a cluster; an error stands for each that could not be read.
+    pub(super) async fn values_across(&self, keys: Vec<Bytes>, within: Duration) -> Result<Vec<wire::Found>, Failure> {
+        wire::values_across(&self.within(within), keys).await
+    }
+
+    /// Asks for the values of keys in several slots of a cluster, and how long they will live; as [`Command::GetWithTtl`].
+    pub(super) async fn values_with_ttl_across(&self, keys: Vec<Bytes>, within: Duration) -> Result<Reply, Failure> {
+        wire::values_with_ttl_across(&self.within(within), keys).await
+    }
+
     /// Executes commands as one transaction, on a connection that nobody else uses; `None` if a watched key was changed.
     pub(super) async fn transact(
         &self,

@@ -73,7 +73,8 @@ pub(super) fn replied(details: &str) -> Error {
             _ => message.to_owned(),
         },
     );
-    if kind == ErrorKind::Unavailable {
+    // What a script raises is not what the server says of the command.
+    if kind == ErrorKind::Unavailable && !details.contains(", on @user_script:") {
         error.unsent()
     } else {
         error

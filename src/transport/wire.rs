@@ -41,6 +41,19 @@ pub(super) async fn values(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Re
     calls::mget(client, keys).await.map_err(classify)
 }
 
+/// What was found at a key: a string, nothing, or an error instead.
+pub(super) type Found = Result<Option<Bytes>, Error>;
+
+/// The same with keys in several slots of a cluster.
+pub(super) async fn values_across(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Result<Vec<Found>, Failure> {
+    calls::get_across(client, keys).await.map_err(classify)
+}
+
+/// As [`Command::GetWithTtl`], with keys in several slots of a cluster.
+pub(super) async fn values_with_ttl_across(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Result<Reply, Failure> {
+    calls::get_with_ttl_across(client, keys).await.map_err(classify)
+}
+
 /// Sends a `GET`: the future and the stack frame of all commands together are several times as large.
 pub(super) async fn get(client: &WithOptions<Client>, key: Bytes) -> Result<Reply, Failure> {
     let value = client.get(Key::from(key)).await;

@@ -12,6 +12,7 @@
 #[path = "../it/support.rs"]
 mod support;
 
+mod cluster;
 mod deployment;
 
 mod fixtures;

@@ -41,7 +41,23 @@ pub(super) trait Cargo: Send + Sync + 'static {
         connection: &Arc<Connection>,
         load: &Load,
         within: Duration,
-    ) -> impl Future<Output = Result<Answers, Failure>> + Send;
+    ) -> impl Future<Output = Result<Told, Failure>> + Send;
+}
+
+/// What a batch's members are told.
+pub(super) struct Told {
+    pub(super) answers: Answers,
+    /// The places of those whose commands certainly were not executed, and are sent by themselves.
+    pub(super) again: Vec<usize>,
+}
+
+impl From<Answers> for Told {
+    fn from(answers: Answers) -> Self {
+        Self {
+            answers,
+            again: Vec::new(),
+        }
+    }
 }
 
 /// One lane's work.
@@ -138,23 +154,39 @@ impl<C: Cargo> Work<C> {
             return self.singly(load, within).await;
         }
         match self.cargo.together(&self.connection, &load, within).await {
-            Ok(answers) => answers,
+            Ok(Told { answers, again }) if again.is_empty() => answers,
+            Ok(Told { mut answers, again }) => {
+                let (members, left) = (load.len(), within.saturating_sub(asked.elapsed()));
+                let (places, outcomes) = self.repeat(&batch, load, again, left).await;
+                answers.replace(members, places, outcomes);
+                answers
+            }
             Err(Failure::Replied(_)) => {
-                let left = within.saturating_sub(asked.elapsed());
-                self.repeat(&batch, load, left).await
+                let (members, left) = (load.len(), within.saturating_sub(asked.elapsed()));
+                let (places, outcomes) = self.repeat(&batch, load, (0..members).collect(), left).await;
+                Answers::spread(members, places, outcomes)
             }
             Err(failure) => Answers::Alike(Err(failure)),
         }
     }
 
-    /// Sends one by one what was refused together, as far as somebody still waits for it.
-    async fn repeat(&self, batch: &Batch, refused: Load, within: Duration) -> Answers {
+    /// Sends one by one what was not executed together, as far as somebody still waits for it. Returns whose outcomes those are.
+    async fn repeat(
+        &self,
+        batch: &Batch,
+        refused: Load,
+        places: Vec<usize>,
+        within: Duration,
+    ) -> (Vec<usize>, Vec<Outcome>) {
         // The refusal may be here in the very poll that has sent the batch, in the lane's order.
         yield_now().await;
-        let begin = || Some(((), self.singly(batch.without_gone(refused), within)));
+        let begin = || {
+            let (places, commands) = batch.without_gone(refused).commands(places.into_iter());
+            Some((places, one_by_one(&self.connection, commands, within)))
+        };
         match Begun::in_order(&self.lane, begin).await {
-            Some(((), begun)) => begun.await,
-            None => Answers::Alike(Err(Failure::lost())),
+            Some((places, begun)) => (places, begun.await),
+            None => (Vec::new(), Vec::new()),
         }
     }
 

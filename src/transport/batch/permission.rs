@@ -39,7 +39,8 @@ fn is_about_the_command(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Auth => message.contains(" command"),
         ErrorKind::Unsupported => true,
-        _ => message.contains("can't run this command"),
+        // A script for several slots needs Redis 7.
+        _ => message.contains("can't run this command") || message.contains("compiling script"),
     }
 }
 

@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use super::{
     super::{connection::Connection, failure::Failure, large::LargeKeys},
     answers::{Answers, Share, Values},
-    driver::{Cargo, one_by_one},
+    driver::{Cargo, Told, one_by_one},
     load::{Asked, Load, Word},
     permission::Permission,
 };
@@ -52,18 +52,23 @@ impl Cargo for Reads {
         keys_of(command).len()
     }
 
-    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Answers, Failure> {
+    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Told, Failure> {
         let asked = Instant::now();
         let Plan { keys, shares } = Plan::of(load);
         let values = self.mget.ask(connection.values(keys, within)).await?;
-        for (asked, share) in load.asked().iter().zip(&shares) {
-            for (key, place) in asked.reads().iter().zip(share.places()) {
-                let value = values.get(*place).and_then(Option::as_ref);
-                self.large.note(load.slice(key), value.map_or(0, Bytes::len));
-            }
-        }
+        note_large(&self.large, load, &shares, &values);
         let answers = Answers::Values(Values::copied(values), shares);
-        Ok(look_again(connection, load, answers, asked + within).await)
+        Ok(look_again(connection, load, answers, asked + within).await.into())
+    }
+}
+
+/// Notes which keys have large values.
+pub(super) fn note_large(large: &LargeKeys, load: &Load, shares: &[Share], values: &[Option<Bytes>]) {
+    for (asked, share) in load.asked().iter().zip(shares) {
+        for (key, place) in asked.reads().iter().zip(share.places()) {
+            let value = values.get(*place).and_then(Option::as_ref);
+            large.note(load.slice(key), value.map_or(0, Bytes::len));
+        }
     }
 }
 

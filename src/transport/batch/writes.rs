@@ -17,7 +17,7 @@ use foldhash::fast::RandomState;
 use super::{
     super::{connection::Connection, failure::Failure, knowledge},
     answers::Answers,
-    driver::Cargo,
+    driver::{Cargo, Told},
     load::{Asked, Load},
     permission::Permission,
 };
@@ -39,14 +39,14 @@ pub(super) struct Writes {
 }
 
 /// What is written, each key once.
-struct Plan {
-    keys: Vec<Bytes>,
-    values: Vec<Bytes>,
-    ttls: Vec<Option<Ttl>>,
+pub(super) struct Plan {
+    pub(super) keys: Vec<Bytes>,
+    pub(super) values: Vec<Bytes>,
+    pub(super) ttls: Vec<Option<Ttl>>,
 }
 
 /// How long what is written will live.
-enum Life {
+pub(super) enum Life {
     Endless,
     Equal(Ttl),
     Mixed,
@@ -78,7 +78,7 @@ impl Cargo for Writes {
         command.key().map_or(0, Bytes::len) + command.payload_len() + PROTOCOL
     }
 
-    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Answers, Failure> {
+    async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Told, Failure> {
         let plan = Plan::of(load);
         let life = plan.life();
         let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within);
@@ -89,7 +89,7 @@ impl Cargo for Writes {
         };
         let sending = connection.send(plan.into_command(life, has_msetex), within);
         permission.ask(sending).await?;
-        Ok(Answers::Alike(Ok(Reply::Ok)))
+        Ok(Answers::Alike(Ok(Reply::Ok)).into())
     }
 }
 
@@ -111,7 +111,7 @@ impl Writes {
 }
 
 impl Plan {
-    fn of(load: &Load) -> Self {
+    pub(super) fn of(load: &Load) -> Self {
         let count = load.asked().len();
         let mut plan = Self {
             keys: Vec::with_capacity(count),
@@ -137,7 +137,7 @@ impl Plan {
         plan
     }
 
-    fn life(&self) -> Life {
+    pub(super) fn life(&self) -> Life {
         match self.ttls.split_first() {
             Some((first, rest)) if rest.iter().all(|ttl| ttl == first) => first.map_or(Life::Endless, Life::Equal),
             _ => Life::Mixed,

@@ -21,6 +21,10 @@ use tokio::{
 
 use super::{
     super::{
+        call::settle,
+        failure::Failure,
+        gate::Attempt,
+        generation::Number,
         house,
         node::{Condition, Node},
     },
@@ -107,6 +111,15 @@ impl Cluster {
     pub(in super::super) fn peek<T>(&self, slot: u16, look: impl FnOnce(&Node) -> T) -> Option<T> {
         let map = self.atlas.map.load();
         Some(look(map.as_ref()?.owner(slot)?))
+    }
+
+    /// Counts what came of a call that was sent to the node of a slot.
+    pub(in super::super) fn settle<T>(&self, slot: u16, generation: Number, answer: Result<T, Failure>) -> Result<T> {
+        let map = self.atlas.map.load();
+        match map.as_ref().and_then(|map| map.owner(slot)) {
+            Some(node) => settle(node, generation, answer, Attempt::default()),
+            None => answer.map_err(Failure::into_error),
+        }
     }
 
     /// Returns the node that serves a slot. Before the first survey is done, waits for it until the deadline.
@@ -198,15 +211,6 @@ impl Cluster {
             self.suspect();
         }
         refuses
-    }
-
-    /// Says why every call is refused.
-    pub(in super::super) fn refusal(&self) -> Error {
-        let reason = match self.condition() {
-            Condition::Unavailable { reason, .. } => reason,
-            _ => "no node of the cluster can be reached".into(),
-        };
-        Error::shared(ErrorKind::Unavailable, &reason).unsent()
     }
 
     /// Says whether there is to be a near cache.

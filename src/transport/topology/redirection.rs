@@ -13,6 +13,9 @@ pub(in super::super) enum Redirection {
     TryAgain,
 }
 
+/// What a node says of several keys, some of which were moved already.
+const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
+
 impl Redirection {
     /// Reads a server's error. It counts only in the very words of a node: a script that raises such an error has more of them, and one that
     /// replies it is wrapped, so that no user can send a command anywhere.
@@ -20,7 +23,7 @@ impl Redirection {
     /// `asked` is where it comes from: a node that does not know its own host's name leaves it out.
     pub(in super::super) fn of(error: &Error, asked: &Endpoint) -> Option<Self> {
         let message = error.message();
-        if message.starts_with("TRYAGAIN ") {
+        if message == TRY_AGAIN {
             return Some(Self::TryAgain);
         }
         let mut words = message.split(' ');
@@ -101,6 +104,7 @@ mod tests {
             "MOVED",
             "ASKING 1 h:1",
             "ERR MOVED 1 h:1",
+            "TRYAGAIN script: 6fdb2578, on @user_script:1.",
         ] {
             assert_eq!(read(message), None, "{message}");
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::map::slot_of;
 use crate::{
-    command::{Arg, Call, Command},
+    command::{Arg, Call, Command, Set},
     error::{Error, ErrorKind, Result},
     reply::Reply,
 };
@@ -103,6 +103,14 @@ impl Route {
             Some(slot) => Ok(Self::Slot(slot, command)),
             None => Ok(Self::Anywhere(command)),
         }
+    }
+}
+
+/// Returns the slot of a command that concerns one key only, and that of many callers at the same time.
+pub(in super::super) fn of_one_key(command: &Command) -> Option<u16> {
+    match command {
+        Command::Get { key } | Command::Set(Set { key, .. }) => Some(slot_of(key)),
+        _ => None,
     }
 }
 

@@ -15,7 +15,10 @@ use fred::{
 };
 
 pub(super) use super::words::Finish;
-use super::{Sent, replies, words::Words};
+use super::{
+    Sent, replies,
+    words::{self, Words},
+};
 use crate::{
     command::Command,
     reply::Reply,
@@ -70,6 +73,24 @@ pub(super) async fn mget(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent
         Frame::Array { data, .. } => Ok(guard::unguarded(data).into_iter().map(replies::slice).collect()),
         _ => Err(FredError::new(FredErrorKind::Parse, "MGET answers with a list")),
     }
+}
+
+/// Asks for the values of keys in several slots of a cluster.
+pub(super) async fn get_across(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Vec<super::Found>> {
+    let words = words::across(words::GET_ACROSS, keys)
+        .into_iter()
+        .map(Value::Bytes)
+        .collect();
+    match raw(client, "EVAL", words).await? {
+        Frame::Array { data, .. } => Ok(guard::unguarded(data).into_iter().map(replies::found).collect()),
+        _ => Err(FredError::new(FredErrorKind::Parse, "the script answers with a list")),
+    }
+}
+
+/// Asks for the values of keys in several slots of a cluster, and how long they will live.
+pub(super) async fn get_with_ttl_across(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply> {
+    let reply = custom(client, "EVAL", words::across(words::GET_WITH_TTL_ACROSS, keys)).await?;
+    Ok(Finish::DropFirst.apply(reply))
 }
 
 async fn raw(client: &WithOptions<Client>, name: &'static str, words: Vec<Value>) -> Sent<Frame> {

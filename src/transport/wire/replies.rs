@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fred::{interfaces::Resp3Frame as Frame, types::Value};
 
 use super::super::failure;
-use crate::reply::Reply;
+use crate::{error::Error, reply::Reply};
 
 /// Longer values stay slices of the read buffer; shorter ones are copied, so that they do not keep it alive, with all that came with them.
 const COPIED_BELOW: usize = 1024 * 1024;
@@ -62,6 +62,22 @@ pub(super) fn of_optional(bytes: Option<Bytes>) -> Reply {
 pub(super) fn slice(frame: Frame) -> Option<Bytes> {
     match frame {
         Frame::BlobString { data, .. } | Frame::SimpleString { data, .. } => Some(data),
+        _ => None,
+    }
+}
+
+/// Returns the value of a key, or the error that stands in its place.
+pub(super) fn found(frame: Frame) -> super::Found {
+    match of_error(&frame) {
+        Some(error) => Err(error),
+        None => Ok(slice(frame)),
+    }
+}
+
+fn of_error(frame: &Frame) -> Option<Error> {
+    match frame {
+        Frame::SimpleError { data, .. } => Some(failure::replied(data)),
+        Frame::BlobError { data, .. } => Some(failure::replied(&String::from_utf8_lossy(data))),
         _ => None,
     }
 }

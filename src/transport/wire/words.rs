@@ -71,6 +71,35 @@ const GET_WITH_TTL: &str = "local reply = {false} \
      end \
      return reply";
 
+/// The first line of a script whose keys may be in several slots of a cluster. They are arguments to it: keys that are named as such may not.
+macro_rules! across_slots {
+    ($body:expr) => {
+        concat!("#!lua flags=no-writes,allow-cross-slot-keys\n", $body)
+    };
+}
+
+/// `ARGV`: the keys. The `false` in front keeps the reply from beginning with what a user has written; an error stands in its value's place.
+pub(super) const GET_ACROSS: &str = across_slots!(
+    "local reply = {false} \
+     for at, key in ipairs(ARGV) do reply[at + 1] = redis.pcall('GET', key) end \
+     return reply"
+);
+
+/// As [`GET_WITH_TTL`]. `ARGV`: the keys.
+pub(super) const GET_WITH_TTL_ACROSS: &str = across_slots!(
+    "local reply = {false} \
+     for i, key in ipairs(ARGV) do \
+     reply[2 * i] = redis.pcall('GET', key) \
+     reply[2 * i + 1] = redis.pcall('PTTL', key) \
+     end \
+     return reply"
+);
+
+/// The words of a script that names no keys.
+pub(super) fn across(script: &'static str, keys: Vec<Bytes>) -> Vec<Bytes> {
+    of_script(script, Vec::new(), keys)
+}
+
 impl Words {
     pub(super) fn of(command: Command) -> Self {
         let name = command.name();

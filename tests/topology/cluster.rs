@@ -1,0 +1,18 @@
+//! A Redis Cluster: every operation on it, and what is done to it while it is used.
+
+mod answers;
+mod faults;
+mod moves;
+
+use redis_manager::{Config, RedisManager};
+
+use crate::deployment::Cluster;
+
+pub fn manager(cluster: &Cluster) -> RedisManager {
+    RedisManager::new(Config::from_url(cluster.url())).unwrap()
+}
+
+/// Keys on every node, so many for each.
+pub fn keys_everywhere(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|at| format!("{prefix}:{at}")).collect()
+}
