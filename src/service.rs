@@ -46,7 +46,7 @@ use crate::{
     config::Settings,
     error::Result,
     key::{Key, Prefix},
-    reply::Reply,
+    reply::{FromReply, Reply},
     transport::{call::Road, guest::Guest},
 };
 
@@ -197,11 +197,16 @@ impl RedisService {
         self.road.call_far(build, read).await
     }
 
-    /// Returns as many texts as there are keys, in their order, each for itself. One round trip.
+    /// Returns as many texts as there are keys, in their order, each for itself. One round trip (to each node of a cluster).
     pub(crate) async fn read_many(&self, keys: Vec<Key>) -> Result<Vec<Result<Option<String>>>> {
-        let values: Vec<Option<Bytes>> = self.string().get_many(keys.as_slice()).await?;
-        let text = |(value, key): (Option<Bytes>, Key)| {
-            let text = value.map(codec::text).transpose();
+        let values: Vec<Option<Reply>> = self.string().get_many(keys.as_slice()).await?;
+        let text = |(value, key): (Option<Reply>, Key)| {
+            let text = value.map(|value| match value {
+                // In a cluster: its node does not answer.
+                Reply::Error(error) => Err(error),
+                value => codec::text(Bytes::from_reply(value)?),
+            });
+            let text = text.transpose();
             text.map_err(|error| error.during("MGET", self.road.key_hash(key)))
         };
         Ok(values.into_iter().zip(keys).map(text).collect())

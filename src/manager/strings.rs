@@ -173,7 +173,7 @@ impl RedisManager {
 
     /// Returns the texts at several keys, in their order, as many as there are keys. One round trip.
     ///
-    /// All are `None` in an outage. One is `None` if there is no such key, if the value is not a string, and (with the reason
+    /// All are `None` in an outage, in a cluster those whose node does not answer. One is `None` if there is no such key, if the value is not a string, and (with the reason
     /// logged) if it is not UTF-8.
     ///
     /// # Examples

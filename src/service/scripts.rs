@@ -114,7 +114,7 @@ impl<'a> ScriptOperations<'a> {
         keys: impl IntoKeys,
         arguments: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Result<T> {
-        self.run_as("EVALSHA", script, keys.into_keys(), values(arguments))
+        self.run_as(["EVALSHA", "EVAL"], script, keys.into_keys(), values(arguments))
             .await
     }
 
@@ -129,7 +129,7 @@ impl<'a> ScriptOperations<'a> {
         keys: impl IntoKeys,
         arguments: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Result<T> {
-        self.run_as("EVALSHA_RO", script, keys.into_keys(), values(arguments))
+        self.run_as(["EVALSHA_RO", "EVAL_RO"], script, keys.into_keys(), values(arguments))
             .await
     }
 
@@ -142,7 +142,8 @@ impl<'a> ScriptOperations<'a> {
         arguments: impl IntoIterator<Item = impl Into<Value>>,
     ) -> Request<'a, T> {
         let source = script.guarded().into();
-        self.call("EVAL", source, keys.into_keys(), values(arguments))
+        let read = |reply| read(unwrapped(reply)?);
+        self.call("EVAL", source, keys.into_keys(), values(arguments), read)
     }
 
     /// Loads a script without running it (`SCRIPT LOAD`) and returns its digest. One round trip.
@@ -158,23 +159,40 @@ impl<'a> ScriptOperations<'a> {
 
     async fn run_as<T: FromReply>(
         &self,
-        name: &'static str,
+        [by_digest, by_source]: [&'static str; 2],
         script: &Script,
         keys: Vec<Key>,
         arguments: Vec<Value>,
     ) -> Result<T> {
         // Before anything is sent.
         self.road.prefix().keys(keys.clone())?;
-        if let Some(digest) = script.digest.get() {
-            let request = self.call::<Reply>(name, digest.clone(), keys.clone(), arguments.clone());
-            match request.await {
-                // Not executed: the server was restarted, or forgot its scripts.
-                Err(error) if error.server_code() == Some("NOSCRIPT") => {}
-                outcome => return T::from_reply(outcome?),
-            }
+        if let Some(digest) = script.digest.get()
+            && let Some(reply) = self.run_known(by_digest, digest, &keys, &arguments).await?
+        {
+            return read(reply);
         }
         let digest = self.load_guarded(script).await?;
-        T::from_reply(self.call::<Reply>(name, digest, keys, arguments).await?)
+        if let Some(reply) = self.run_known(by_digest, &digest, &keys, &arguments).await? {
+            return read(reply);
+        }
+        // A node of a cluster that has no slots yet was not told of the script.
+        let source = script.guarded().into();
+        read(self.call(by_source, source, keys, arguments, unwrapped).await?)
+    }
+
+    /// Runs a script by its digest. `None` if it certainly did not run: the server was restarted, or forgot its scripts.
+    async fn run_known(
+        &self,
+        name: &'static str,
+        digest: &Bytes,
+        keys: &[Key],
+        arguments: &[Value],
+    ) -> Result<Option<Reply>> {
+        let request = self.call(name, digest.clone(), keys.to_vec(), arguments.to_vec(), unwrapped);
+        match request.await {
+            Err(error) if error.server_code() == Some("NOSCRIPT") => Ok(None),
+            outcome => outcome.map(Some),
+        }
     }
 
     async fn load_guarded(&self, script: &Script) -> Result<Bytes> {
@@ -183,19 +201,20 @@ impl<'a> ScriptOperations<'a> {
         Ok(script.digest.get_or_init(|| digest).clone())
     }
 
-    fn call<T: FromReply>(
+    fn call<T>(
         &self,
         name: &'static str,
         script: Bytes,
         keys: Vec<Key>,
         arguments: Vec<Value>,
+        read: fn(Reply) -> Result<T>,
     ) -> Request<'a, T> {
         let build = |prefix: &Prefix| -> Result<Command> {
             let call = Call::new(name).arg(script).number(keys.len());
             let call = call.keys_of(prefix.keys(keys)?);
             Ok(call.args(arguments.into_iter().map(Value::into_bytes)).into())
         };
-        Request::new(self.road, build, unwrapped)
+        Request::new(self.road, build, read)
     }
 }
 
@@ -204,9 +223,13 @@ fn values(arguments: impl IntoIterator<Item = impl Into<Value>>) -> Vec<Value> {
 }
 
 /// Takes the guard's list off. An empty one is a script that returned nothing.
-fn unwrapped<T: FromReply>(reply: Reply) -> Result<T> {
-    match reply.into_array()?.pop().unwrap_or(Reply::Nil) {
-        // Whatever its code says, the script has run.
+fn unwrapped(reply: Reply) -> Result<Reply> {
+    Ok(reply.into_array()?.pop().unwrap_or(Reply::Nil))
+}
+
+/// An error inside is the script's own: whatever its code says, the script has run.
+fn read<T: FromReply>(reply: Reply) -> Result<T> {
+    match reply {
         Reply::Error(error) => Err(error.executed()),
         reply => T::from_reply(reply),
     }

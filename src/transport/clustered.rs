@@ -47,6 +47,9 @@ struct Step {
 /// Between attempts while a slot is being moved, about.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Nothing is sent any more when so little is left of the deadline: its answer would hardly be here in time.
+const LAST: Duration = Duration::from_millis(2);
+
 /// So many redirections are followed without a pause: one is common, two happen.
 const AT_ONCE: u32 = 2;
 
@@ -318,12 +321,12 @@ async fn next_step(
     if redirection.is_none() && !has_left {
         return None;
     }
-    if Instant::now() >= until {
-        let message = "the slot is being moved, and the deadline has passed";
-        return Some(Err(Error::new(ErrorKind::Unavailable, message).unsent()));
-    }
     if hop >= AT_ONCE || redirection == Some(Redirection::TryAgain) {
         sleep(PAUSE.mul_f64(0.5 + chance())).await;
+    }
+    if Instant::now() + LAST >= until {
+        let message = "the slot is being moved, and the deadline has passed";
+        return Some(Err(Error::new(ErrorKind::Unavailable, message).unsent()));
     }
     match redirection {
         Some(Redirection::Ask { to }) => {

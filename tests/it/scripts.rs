@@ -97,6 +97,22 @@ async fn whatever_a_script_returns_comes_back() {
 }
 
 #[tokio::test]
+async fn an_error_that_a_script_replies_never_runs_it_again() {
+    let server = RedisServer::start();
+    let redis = server.manager();
+    let scripts = redis.service().scripts();
+    let nothing: [&str; 0] = [];
+    for code in ["NOSCRIPT No matching script.", "TRYAGAIN later", "MOVED 1 h:1"] {
+        let script = Script::new(format!(
+            "redis.call('INCR', KEYS[1]) return redis.error_reply('{code}')"
+        ));
+        let error = scripts.run::<i64>(&script, code, nothing).await.unwrap_err();
+        assert!(error.message().starts_with(code) && !error.is_retryable(), "{error:?}");
+        assert_eq!(redis.get(code).await.as_deref(), Some("1"), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_read_only_script_reads_and_does_not_write() {
     let server = RedisServer::start();
     let redis = server.manager();

@@ -85,10 +85,7 @@ mod tests {
                 to: at("node.example", 7)
             })
         );
-        assert_eq!(
-            read("TRYAGAIN Multiple keys request during rehashing of slot"),
-            Some(Redirection::TryAgain)
-        );
+        assert_eq!(read(TRY_AGAIN), Some(Redirection::TryAgain));
     }
 
     #[test]
