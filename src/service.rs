@@ -180,9 +180,9 @@ impl RedisService {
     ) -> Result<Option<T>> {
         let key = match self.road.near_is_live() {
             None => Ok(key),
-            Some(now) => {
+            Some(live) => {
                 let key = key.into();
-                if let Some(value) = self.road.near(now, &key) {
+                if let Some(value) = self.road.near(live, &key) {
                     let read = value.into_bytes().map(decode).transpose();
                     return read.map_err(|error| error.during("GET", self.road.key_hash(key)));
                 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Condition, Moment, Ticket};
+use super::{Condition, Moment, Reason, Ticket};
 use crate::{config::NearSettings, metrics::Metrics};
 
 /// Nothing: the feature `near-cache` is off.
@@ -49,6 +49,10 @@ impl Near {
     }
 
     pub(crate) fn stale(&self, _: &[u8]) -> Option<Held> {
+        match *self {}
+    }
+
+    pub(crate) fn empty(&self, _: Reason) {
         match *self {}
     }
 

@@ -69,7 +69,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
         match &road.backend {
             Backend::Server(Topology::One(node)) if !tracing::enabled!(Level::DEBUG) && !may_be_near() => {
                 let mut owed = None;
-                let build = || command.inspect(|command| owed = road.owed([command]));
+                let build = || command.inspect(|command| owed = node.owed([command]));
                 Ok(match node.enter(build, context.waker())? {
                     Entered::Sent(call, generation, context) => Progress::Sent {
                         call,

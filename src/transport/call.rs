@@ -242,7 +242,7 @@ impl Road {
             is_aside: permit.is_aside(&command),
             is_hurried: permit.is_hurried(),
         };
-        let owed = self.owed([&command]);
+        let owed = node.owed([&command]);
         let answer = permit.send(command).await;
         drop(owed);
         settle(node, permit.generation().number(), answer, attempt)

@@ -7,31 +7,53 @@ use super::{
     context::Context,
     gate::Attempt,
     node::{Entered, Node},
-    topology::Topology,
+    topology::{Topology, slot_of},
     tracking::{Lesson, Tracking},
 };
 use crate::{
     command::Command,
     error::{Error, Result},
     key::{Key, Prefix},
-    near::{Held, Moment, Owed},
+    near::{Held, Moment},
     reply::Reply,
 };
 
+/// Whether a near cache may be served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Live {
+    Since(Moment),
+    /// Each node of a cluster has its own.
+    PerhapsAtItsNode,
+}
+
 /// For callers.
 impl Road {
-    /// Returns the present moment if there is a near cache, and it may be served now.
-    pub(crate) fn near_is_live(&self) -> Option<Moment> {
-        self.tracking()?.near().live()
+    /// Says whether a near cache may be served now, as far as that is known without the key.
+    pub(crate) fn near_is_live(&self) -> Option<Live> {
+        match &self.backend {
+            Backend::Server(Topology::One(node)) => node.tracking()?.near().live().map(Live::Since),
+            Backend::Server(Topology::Cluster(cluster)) => cluster.has_near().then_some(Live::PerhapsAtItsNode),
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
+        }
     }
 
     /// Returns what the near cache knows of a key. Not counted as a call.
-    pub(crate) fn near(&self, now: Moment, key: &Key) -> Option<Held> {
-        let near = self.tracking()?.near();
+    pub(crate) fn near(&self, live: Live, key: &Key) -> Option<Held> {
         if self.prefix().is_empty() {
-            near.get(now, key.as_bytes())
+            self.near_bytes(live, key.as_bytes())
         } else {
-            near.get(now, &self.prefix().key(key.clone()).ok()?)
+            self.near_bytes(live, &self.prefix().key(key.clone()).ok()?)
+        }
+    }
+
+    fn near_bytes(&self, live: Live, key: &[u8]) -> Option<Held> {
+        match (&self.backend, live) {
+            (Backend::Server(Topology::One(node)), Live::Since(now)) => node.tracking()?.near().get(now, key),
+            (Backend::Server(Topology::Cluster(cluster)), _) => cluster.peek(slot_of(key), |node| {
+                let near = node.tracking()?.near();
+                near.get(near.live()?, key)
+            })?,
+            _ => None,
         }
     }
 
@@ -40,19 +62,17 @@ impl Road {
         !self.may_be_stale() && self.refuses()
     }
 
-    /// Notes what commands under way may be changing. Dropping it, which has to be done before their answers are handed over, has the near
-    /// cache forget it.
-    pub(super) fn owed<'c>(&self, commands: impl IntoIterator<Item = &'c Command>) -> Option<Owed> {
-        self.tracking()?.owed(commands)
-    }
-
     /// Says whether the near cache could answer a command, or learn from its answer.
     pub(super) fn may_be_near(&self, command: &Command) -> bool {
         self.tracking().is_some() && matches!(command, Command::Get { .. } | Command::GetMany { .. })
     }
 
     fn may_be_stale(&self) -> bool {
-        self.tracking().is_some_and(|tracking| tracking.near().may_be_stale())
+        match &self.backend {
+            Backend::Server(Topology::One(node)) => node.may_be_stale(),
+            Backend::Server(Topology::Cluster(cluster)) => cluster.may_be_stale(),
+            Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => false,
+        }
     }
 
     pub(super) fn tracking(&self) -> Option<&Tracking> {
@@ -100,7 +120,7 @@ impl Road {
         let command = match tracking.lesson(command) {
             Ok(lesson) => match self.learn(node, tracking, &lesson).await {
                 Some(answer) => {
-                    let answer = answer.or_else(|error| self.stale(tracking, error, lesson.command()));
+                    let answer = answer.or_else(|error| stale(node, tracking, error, &lesson.command()));
                     return answer.and_then(read).map_err(|error| context.explain(error));
                 }
                 None => lesson.command(),
@@ -137,7 +157,9 @@ impl Road {
     ) -> Result<T> {
         let permit = match node.admit().await {
             Ok(permit) => permit,
-            Err(refused) if self.may_be_stale() => return self.stale(tracking, refused, build()?).and_then(read),
+            Err(refused) if node.may_be_stale() => {
+                return stale(node, tracking, refused, &build()?).and_then(read);
+            }
             Err(refused) => return Err(refused),
         };
         let command = build()?;
@@ -151,16 +173,16 @@ impl Road {
         let answer = tracking.send(&permit, command).await;
         let settled = settle(node, permit.generation().number(), answer, attempt);
         let answer = match (settled, question) {
-            (Err(error), Some(question)) => self.stale(tracking, error, question),
+            (Err(error), Some(question)) => stale(node, tracking, error, &question),
             (settled, _) => settled,
         };
         answer.and_then(read).map_err(|error| context.explain(error))
     }
+}
 
-    /// Answers a call by what was known before the outage in which it has failed, if that is permitted.
-    fn stale(&self, tracking: &Tracking, error: Error, command: Command) -> Result<Reply> {
-        let may_be = error.is_unavailable() && self.may_be_stale();
-        let known = if may_be { tracking.stale(&command) } else { None };
-        known.ok_or(error)
-    }
+/// Answers a call by what was known before the outage in which it has failed, if that is permitted.
+fn stale(node: &Node, tracking: &Tracking, error: Error, command: &Command) -> Result<Reply> {
+    let may_be = error.is_unavailable() && node.may_be_stale();
+    let known = if may_be { tracking.stale(command) } else { None };
+    known.ok_or(error)
 }

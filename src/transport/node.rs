@@ -29,7 +29,7 @@ use crate::{
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
     metrics::Metrics,
-    near,
+    near::{self, Owed},
 };
 
 /// One server as this process sees it.
@@ -208,6 +208,17 @@ impl Node {
 
     pub(super) fn has_left(&self) -> bool {
         self.has_left.load(Relaxed)
+    }
+
+    /// Notes what commands under way may be changing. Dropping it, which has to be done before their answers are handed over, has the near
+    /// cache forget it.
+    pub(super) fn owed<'c>(&self, commands: impl IntoIterator<Item = &'c Command>) -> Option<Owed> {
+        self.tracking.as_ref()?.owed(commands)
+    }
+
+    /// Says whether reads may be answered by what was near before the outage.
+    pub(super) fn may_be_stale(&self) -> bool {
+        self.tracking().is_some_and(|tracking| tracking.near().may_be_stale())
     }
 
     /// Forgets what is near.

@@ -46,9 +46,7 @@ impl Road {
             "db.operation.name" = "PIPELINE",
             "db.operation.batch.size" = commands.len(),
         );
-        let owed = self.owed(&commands);
         let answers = self.ask_all(commands).instrument(span).await;
-        drop(owed);
         let explain = |(answer, context): (Result<Reply>, Context)| answer.map_err(|error| context.explain(error));
         answers.into_iter().zip(contexts).map(explain).collect()
     }
@@ -98,6 +96,7 @@ pub(super) async fn ask_some(
         let settled: Result<()> = settle(node, permit.generation().number(), Err(failure), attempt);
         return settled.map_or_else(refuse, |()| Vec::new());
     }
+    let owed = node.owed(&commands);
     let sent = match manner {
         Manner::Plainly => {
             let sending = commands.into_iter().map(|command| permit.send_in_order(command));
@@ -105,6 +104,7 @@ pub(super) async fn ask_some(
         }
         Manner::Asking => Box::pin(permit.send_asking(commands)).await,
     };
+    drop(owed);
     sent.into_iter()
         .map(|answer| settle(node, permit.generation().number(), answer, attempt))
         .collect()

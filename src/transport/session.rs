@@ -24,6 +24,7 @@ use crate::{
     command::{Call, Command},
     embedded::Watched,
     error::Result,
+    near::Owed,
     reply::Reply,
 };
 
@@ -107,7 +108,6 @@ impl Session {
     /// Asks one question, and waits for its answer within the deadline and so much longer.
     pub(crate) async fn ask(&mut self, command: Command, longer: Duration) -> Result<Reply> {
         let context = Context::of(&command);
-        let _owed = self.road.owed([&command]);
         let answer = match &mut self.line {
             Line::Embedded(_) => self.road.embedded()?.execute(command),
             Line::Server(line) => {
@@ -151,7 +151,6 @@ impl Session {
     /// Executes commands as one transaction; `None` if a watched key was changed. Nothing is watched after it.
     pub(crate) async fn transact(&mut self, commands: Vec<Command>) -> Result<Option<Vec<Result<Reply>>>> {
         let contexts: Vec<_> = commands.iter().map(Context::of).collect();
-        let _owed = self.road.owed(&commands);
         let answers = match &mut self.line {
             Line::Embedded(watched) => {
                 let watched = std::mem::take(watched);
@@ -293,6 +292,7 @@ impl ServerLine {
 
     async fn ask(&mut self, command: Command, within: Duration) -> Result<Reply> {
         let manner = self.manner;
+        let _owed = self.owed([&command]);
         let sent = match self.refuse_unknown(std::slice::from_ref(&command)).await {
             Ok(()) => {
                 self.use_it(async |private| private.send(command, manner, within).await)
@@ -321,6 +321,7 @@ impl ServerLine {
             self.is_watching = false;
             return Ok(None);
         }
+        let _owed = self.owed(&commands);
         let sent = match self.refuse_unknown(&commands).await {
             Ok(()) => {
                 self.use_it(async |private| {
@@ -336,6 +337,10 @@ impl ServerLine {
         // After a refusal the keys may still be watched.
         self.is_watching &= sent.is_err();
         self.settle(sent)
+    }
+
+    fn owed<'c>(&self, commands: impl IntoIterator<Item = &'c Command>) -> Option<Owed> {
+        self.node.as_ref()?.owed(commands)
     }
 
     /// Counts what came of a question.

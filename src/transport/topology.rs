@@ -20,7 +20,7 @@ use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
-pub(super) use self::cluster::Cluster;
+pub(super) use self::{cluster::Cluster, map::slot_of};
 use super::node::{Condition, Node};
 use crate::{
     config::{Endpoint, Settings},

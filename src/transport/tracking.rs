@@ -39,6 +39,8 @@ pub(crate) struct Tracking {
     again: Arc<Notify>,
     /// The server permits no scripts: a value and its time to live are asked for one after the other.
     is_without_scripts: AtomicBool,
+    /// What does not exist is remembered as well. Not in a cluster: a key whose slot is being moved may be born where this server does not see it.
+    keeps_absence: bool,
 }
 
 /// The task that follows the server's messages. Dropping it ends it, and closes its connection.
@@ -63,6 +65,7 @@ impl Tracking {
             feed: Mutex::new(None),
             again: Arc::default(),
             is_without_scripts: AtomicBool::new(false),
+            keeps_absence: !settings.is_cluster(),
         })
     }
 

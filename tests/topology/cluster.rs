@@ -3,6 +3,8 @@
 mod answers;
 mod faults;
 mod moves;
+#[cfg(feature = "near-cache")]
+mod near;
 
 use redis_manager::{Config, RedisManager};
 

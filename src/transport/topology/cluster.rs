@@ -4,7 +4,7 @@
 //! [`survey`], in the house's runtime, and corrected by every redirection.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -33,7 +33,7 @@ use super::{
     view::View,
 };
 use crate::{
-    config::{Endpoint, NearPlan, Settings},
+    config::{Endpoint, NearPlan, NearSettings, Settings},
     error::{Error, ErrorKind, Result},
     metrics::{Counter, Metrics},
     near,
@@ -158,7 +158,7 @@ impl Cluster {
         if !self.knows(endpoint) {
             self.survey(until).await;
         }
-        let node = self.knows(endpoint).then(|| self.atlas.node(endpoint))?;
+        let node = self.knows(endpoint).then(|| self.atlas.member(endpoint))?;
         self.atlas.wanted.notify_one();
         Some(node)
     }
@@ -216,6 +216,16 @@ impl Cluster {
     /// Says whether there is to be a near cache.
     pub(in super::super) fn has_near(&self) -> bool {
         matches!(self.atlas.settings.near, NearPlan::Wanted(_))
+    }
+
+    /// Says whether some reads may be answered by what was near before an outage.
+    pub(in super::super) fn may_be_stale(&self) -> bool {
+        let map = self.atlas.map.load();
+        self.has_near()
+            && map
+                .iter()
+                .flat_map(|map| map.owners())
+                .any(|(_, node)| node.may_be_stale())
     }
 
     async fn map(&self, until: Instant) -> Result<Arc<SlotMap<Arc<Node>>>> {
@@ -356,7 +366,12 @@ impl Cluster {
 impl Atlas {
     /// Takes in what nodes have told.
     pub(super) fn learn(&self, views: &[View]) {
-        let map = SlotMap::of(views, |endpoint| self.node(endpoint));
+        let owners: BTreeSet<_> = views
+            .iter()
+            .flat_map(|view| &view.ranges)
+            .map(|range| &range.owner)
+            .collect();
+        let map = SlotMap::of(views, |endpoint| self.node(endpoint, owners.len()));
         let before = self.map.load_full();
         if before.as_ref().is_none_or(|before| !before.is_like(&map)) {
             self.publish(Arc::new(map), before.as_deref());
@@ -419,7 +434,7 @@ impl Atlas {
     }
 
     fn move_slot(&self, slot: u16, to: &Endpoint) {
-        let node = self.node(to);
+        let node = self.member(to);
         let _nodes = self.nodes();
         if let Some(before) = self.map.load_full() {
             let map = before.moved(slot, to, || node);
@@ -438,15 +453,35 @@ impl Atlas {
         }
     }
 
-    /// Finds a node, or makes one.
-    fn node(&self, endpoint: &Endpoint) -> Arc<Node> {
+    /// Finds a node that joins the others, or makes one.
+    fn member(&self, endpoint: &Endpoint) -> Arc<Node> {
+        let others = self.map.load().as_ref().map_or(0, |map| map.owners().len());
+        self.node(endpoint, others + 1)
+    }
+
+    /// Finds a node, or makes one of so many: they share the memory for the near cache.
+    fn node(&self, endpoint: &Endpoint, of: usize) -> Arc<Node> {
         let mut nodes = self.nodes();
         let known = nodes.known.entry(endpoint.clone()).or_insert_with(|| Known {
-            node: Arc::new(Node::new(Arc::clone(&self.settings), endpoint.clone())),
+            node: Arc::new(Node::new(self.settings_of_one(of), endpoint.clone())),
             asked: Instant::now(),
         });
         known.asked = Instant::now();
         Arc::clone(&known.node)
+    }
+
+    fn settings_of_one(&self, of: usize) -> Arc<Settings> {
+        let NearPlan::Wanted(near) = self.settings.near else {
+            return Arc::clone(&self.settings);
+        };
+        let near = NearPlan::Wanted(NearSettings {
+            bytes: near.bytes / of.max(1),
+            ..near
+        });
+        Arc::new(Settings {
+            near,
+            ..Settings::clone(&self.settings)
+        })
     }
 
     /// Lets nodes go that serve no slots any more. Their calls under way are answered first.

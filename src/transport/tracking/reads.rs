@@ -221,7 +221,7 @@ impl Tracking {
         };
         match value {
             Reply::Bytes(value) => self.near.store(ticket, key, Some(value.clone()), pttl),
-            Reply::Nil => self.near.store(ticket, key, None, pttl),
+            Reply::Nil => self.near.store(ticket, key, None, pttl.filter(|_| self.keeps_absence)),
             _ => {}
         }
     }
