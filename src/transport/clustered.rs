@@ -213,6 +213,12 @@ impl Road {
         }
         for hop in 0.. {
             let sent = send_steps(std::mem::take(&mut steps), &commands, until).await;
+            if sent
+                .iter()
+                .any(|(_, _, answer)| answer.as_ref().is_err_and(Error::is_unavailable))
+            {
+                cluster.suspect();
+            }
             for (place, step, answer) in sent {
                 let next = match (&answer, slots[place]) {
                     (Err(error), Some(slot)) => next_step(cluster, slot, &step.node, error, hop, until).await,

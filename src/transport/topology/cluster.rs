@@ -6,7 +6,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -56,8 +59,12 @@ pub(super) struct Atlas {
     nodes: Mutex<Nodes>,
     /// What the last survey has found, and how many there were.
     progress: watch::Sender<Progress>,
-    /// Somebody asks for a survey now.
+    /// Somebody waits for a survey.
     wanted: Notify,
+    /// Somebody has met what a survey would explain.
+    doubted: Notify,
+    /// The surveyor has seen nothing that it would look at again soon.
+    is_calm: AtomicBool,
     refused: Counter,
 }
 
@@ -96,6 +103,8 @@ impl Cluster {
                 nodes: Mutex::default(),
                 progress: watch::Sender::default(),
                 wanted: Notify::new(),
+                doubted: Notify::new(),
+                is_calm: AtomicBool::new(false),
                 refused: Counter::default(),
             }),
             surveyor: Mutex::new(None),
@@ -158,9 +167,8 @@ impl Cluster {
         if !self.knows(endpoint) {
             self.survey(until).await;
         }
-        let node = self.knows(endpoint).then(|| self.atlas.member(endpoint))?;
-        self.atlas.wanted.notify_one();
-        Some(node)
+        self.suspect();
+        self.knows(endpoint).then(|| self.atlas.member(endpoint))
     }
 
     /// Returns the slots that a node serves.
@@ -195,9 +203,11 @@ impl Cluster {
         }
     }
 
-    /// Has the nodes asked soon: one of them does not answer, or not as expected.
+    /// Has the nodes asked soon: one of them does not answer, or not as expected. If the surveyor is on its guard already, it goes on as it does.
     pub(in super::super) fn suspect(&self) {
-        self.atlas.wanted.notify_one();
+        if self.atlas.is_calm.load(Relaxed) && self.atlas.is_calm.swap(false, Relaxed) {
+            self.atlas.doubted.notify_one();
+        }
     }
 
     /// Says whether every call would be refused at once, and counts one as refused if so.
@@ -296,7 +306,7 @@ impl Cluster {
     /// Finds the nodes and connects to all of them; says whether any answers.
     pub(super) async fn try_now(&self) -> bool {
         let until = self.deadline() + self.atlas.settings.connect_timeout;
-        self.suspect();
+        self.atlas.wanted.notify_one();
         let Ok(owners) = self.owners(until).await else {
             return false;
         };
@@ -405,6 +415,12 @@ impl Atlas {
     /// Waits until somebody asks for a survey.
     pub(super) async fn wanted(&self) {
         self.wanted.notified().await;
+    }
+
+    /// Waits until something is met that a survey would explain.
+    pub(super) async fn doubted(&self) {
+        self.is_calm.store(true, Relaxed);
+        self.doubted.notified().await;
     }
 
     /// Says whether the slots may soon be others': a node is down, or some have none.
