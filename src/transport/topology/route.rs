@@ -106,6 +106,33 @@ impl Route {
     }
 }
 
+/// Takes a part of a command apart into single keys, if that is possible: those of a slot that is being moved may be on two nodes.
+pub(in super::super) fn divided(command: &Command) -> Option<(Vec<Command>, Merge)> {
+    match command {
+        Command::Delete { keys } if keys.len() > 1 => {
+            let one = |key: &Bytes| Command::Delete {
+                keys: vec![key.clone()],
+            };
+            Some((keys.iter().map(one).collect(), Merge::Sum))
+        }
+        Command::SetMany { pairs, ttl } if pairs.len() > 1 => {
+            let one = |pair: &(Bytes, Bytes)| Command::SetMany {
+                pairs: vec![pair.clone()],
+                ttl: *ttl,
+            };
+            Some((pairs.iter().map(one).collect(), Merge::Ok))
+        }
+        Command::Call(call) if matches!(call.name, "UNLINK" | "EXISTS" | "TOUCH") && call.args.len() > 1 => {
+            let one = |arg: &Arg| {
+                let args = vec![arg.clone()];
+                Call { args, ..*call }.into()
+            };
+            Some((call.args.iter().map(one).collect(), Merge::Sum))
+        }
+        _ => None,
+    }
+}
+
 /// Returns the slot of a command that concerns one key only, and that of many callers at the same time.
 pub(in super::super) fn of_one_key(command: &Command) -> Option<u16> {
     match command {
@@ -278,6 +305,18 @@ mod tests {
         let lists = [vec![text("b"), text("c")], vec![text("a")]];
         let merged = merge.apply(lists.map(|list| Ok(Reply::Array(list))).into()).unwrap();
         assert_eq!(merged, Reply::Array(vec![text("b"), text("a"), text("c")]));
+    }
+
+    #[test]
+    fn a_part_can_be_taken_apart_into_single_keys() {
+        let (singles, merge) = divided(&Call::new("UNLINK").keys_of(keys(&["a", "b"])).into()).unwrap();
+        let one = |key: &'static str| Command::from(Call::new("UNLINK").key(key.into()));
+        assert_eq!((singles, merge), (vec![one("a"), one("b")], Merge::Sum));
+        assert_eq!(divided(&one("a")), None);
+        assert_eq!(
+            divided(&Call::new("RENAME").key("a".into()).key("b".into()).into()),
+            None
+        );
     }
 
     #[test]
