@@ -5,6 +5,7 @@
 //! - [`call`]: one road for every command, whoever answers; the span and the error's context;
 //! - [`asking`]: the same for a command that is built already, without a box where it waits for nothing;
 //! - [`topology`]: which server is asked;
+//! - [`whereabouts`]: where a server is: in its place, or where Sentinels say;
 //! - [`node`]: one server, and one supervised link for each runtime that uses it;
 //! - [`ledger`]: its counts and its outages;
 //! - [`link`]: the heartbeat, and one generation of connections after the other;
@@ -59,5 +60,6 @@ mod private;
 pub(crate) mod session;
 pub(crate) mod topology;
 mod tracking;
+mod whereabouts;
 mod wire;
 mod witness;

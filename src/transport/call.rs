@@ -75,7 +75,7 @@ impl Road {
                 }
                 Backend::Server(Topology::single(settings, endpoint))
             }
-            target @ Target::Sentinel(_) => Backend::Disabled(format!("this version cannot reach {target} yet").into()),
+            Target::Sentinel(sentinels) => Backend::Server(Topology::of_master(settings, sentinels)),
             Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds)),
         };
         Self {

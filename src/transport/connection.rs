@@ -172,6 +172,14 @@ impl Connection {
         }
     }
 
+    /// Says whether the server calls itself a master. `HELLO` tells that as `ROLE` does, and is permitted to every user.
+    pub(super) async fn is_master(&self, within: Duration) -> Result<bool, Failure> {
+        let hello = self.send_boxed(Call::new("HELLO").arg("3").into(), within).await?;
+        let is = |reply: &Reply, word: &'static str| *reply == Reply::Bytes(Bytes::from_static(word.as_bytes()));
+        let Reply::Map(told) = hello else { return Ok(false) };
+        Ok(told.iter().any(|(name, value)| is(name, "role") && is(value, "master")))
+    }
+
     /// fred takes a timeout of zero for none.
     fn within(&self, time: Duration) -> WithOptions<Client> {
         self.client.with_options(&Options {
@@ -216,14 +224,14 @@ impl Drop for Connection {
 }
 
 impl Refusal {
-    fn passing(reason: impl Into<String>) -> Self {
+    pub(super) fn passing(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             severity: Severity::Passing,
         }
     }
 
-    fn lasting(reason: impl Into<String>) -> Self {
+    pub(super) fn lasting(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             severity: Severity::Lasting,

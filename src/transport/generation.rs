@@ -14,6 +14,7 @@ use std::{
 
 use fred::clients::Client;
 use tokio::{
+    join,
     sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch},
     time::{sleep, timeout},
 };
@@ -43,6 +44,7 @@ pub(super) struct Generation {
     number: Number,
     settings: Arc<Settings>,
     endpoint: Endpoint,
+    must_be_master: bool,
     main: Arc<Connection>,
     batches: Batches,
     /// Whose values are large.
@@ -94,22 +96,28 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 const PIPELINED: usize = 2048;
 
 impl Generation {
-    /// Opens the connection for small values.
+    /// Opens the connection for small values, to a server that has to be a master if that is asked for.
     ///
     /// # Errors and cancel safety
     ///
-    /// As [`Connection::open`].
+    /// As [`Connection::open`]; also, the server is no master.
     pub(super) async fn open(
         settings: &Arc<Settings>,
         endpoint: &Endpoint,
+        must_be_master: bool,
         budget: &Arc<Semaphore>,
     ) -> Result<Arc<Self>, Refusal> {
         let main = Arc::new(Connection::open(settings, endpoint).await?);
+        if must_be_master {
+            let is_master = main.is_master(settings.connect_timeout).await;
+            proven(is_master, endpoint).map_err(Refusal::of)?;
+        }
         let large = Arc::<LargeKeys>::default();
         Ok(Arc::new(Self {
             number: Number(GENERATIONS.fetch_add(1, Relaxed)),
             settings: Arc::clone(settings),
             endpoint: endpoint.clone(),
+            must_be_master,
             batches: Batches::start(settings, &main, &large),
             main,
             large,
@@ -157,9 +165,17 @@ impl Generation {
         &self.privates
     }
 
-    /// Sends a new token and says whether that very token came back.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a new token and says whether that very token came back. Who has to be a master has to say that it still is one.
     pub(super) async fn heartbeat(&self, within: Duration) -> Result<bool, Failure> {
-        self.main.is_in_step(within).await
+        if !self.must_be_master {
+            return self.main.is_in_step(within).await;
+        }
+        let (is_in_step, is_master) = join!(self.main.is_in_step(within), self.main.is_master(within));
+        Ok(is_in_step? && proven(is_master, &self.endpoint)?)
     }
 
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
@@ -341,6 +357,15 @@ impl Generation {
         let budget = Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)?;
         let connection = Connection::open(&self.settings, &self.endpoint).await.ok()?;
         (!*self.ended.borrow()).then_some((connection, budget))
+    }
+}
+
+/// Reads what a server says of its role.
+fn proven(is_master: Result<bool, Failure>, endpoint: &Endpoint) -> Result<bool, Failure> {
+    if is_master? {
+        Ok(true)
+    } else {
+        Err(Failure::NotServing(format!("{endpoint} is no master")))
     }
 }
 

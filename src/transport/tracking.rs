@@ -18,11 +18,11 @@ use tokio::{
 };
 
 pub(super) use self::reads::Lesson;
-use super::house;
+use super::{house, whereabouts::Whereabouts};
 use crate::{
     command::Command,
-    config::{Endpoint, NearPlan, Settings},
-    near::{Near, Owed},
+    config::{NearPlan, Settings},
+    near::{Near, Owed, Reason},
 };
 
 /// The near cache, and what keeps it coherent.
@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Tracking {
     near: Arc<Near>,
     settings: Arc<Settings>,
-    endpoint: Endpoint,
+    whereabouts: Whereabouts,
     budget: Arc<Semaphore>,
     /// Looked at by every read that has to ask the server.
     is_started: AtomicBool,
@@ -52,14 +52,14 @@ struct Feed {
 
 impl Tracking {
     /// `None` if no near cache is wanted.
-    pub(super) fn new(settings: &Arc<Settings>, endpoint: &Endpoint, budget: &Arc<Semaphore>) -> Option<Self> {
+    pub(super) fn new(settings: &Arc<Settings>, whereabouts: &Whereabouts, budget: &Arc<Semaphore>) -> Option<Self> {
         let NearPlan::Wanted(wanted) = settings.near else {
             return None;
         };
         Some(Self {
             near: Arc::new(Near::new(wanted)?),
             settings: Arc::clone(settings),
-            endpoint: endpoint.clone(),
+            whereabouts: whereabouts.clone(),
             budget: Arc::clone(budget),
             is_started: AtomicBool::new(false),
             feed: Mutex::new(None),
@@ -96,10 +96,21 @@ impl Tracking {
 
     /// Ends the feed, and empties the near cache. The next read starts another.
     pub(super) fn stop(&self) {
+        self.stop_because(Reason::Disconnected, || {});
+    }
+
+    /// The same because the server is elsewhere now. No feed begins before it is known where.
+    pub(super) fn stop_for_move<T>(&self, publish: impl FnOnce() -> T) -> T {
+        self.stop_because(Reason::Moved, publish)
+    }
+
+    fn stop_because<T>(&self, reason: Reason, then: impl FnOnce() -> T) -> T {
         let mut feed = self.feed();
         *feed = None;
-        self.near.close();
+        self.near.close(reason);
+        let done = then();
         self.is_started.store(false, Ordering::Release);
+        done
     }
 
     /// Asks a server again that has refused to tell of changes.
@@ -111,7 +122,7 @@ impl Tracking {
     fn new_feed(&self) -> Option<Feed> {
         let off = |reason: &str| {
             self.near.explain(reason);
-            tracing::warn!(server = %self.endpoint, reason, "there is no near cache");
+            tracing::warn!(server = %self.whereabouts, reason, "there is no near cache");
             None
         };
         // The last connection is kept for a runtime that has none.
@@ -133,7 +144,7 @@ impl Tracking {
         feed::supervise(
             Arc::clone(&self.near),
             Arc::clone(&self.settings),
-            self.endpoint.clone(),
+            self.whereabouts.clone(),
             Arc::clone(&self.again),
         )
     }

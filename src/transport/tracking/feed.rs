@@ -27,11 +27,12 @@ use super::super::{
     connection::{Connection, Refusal},
     failure::{self, Failure},
     gate::chance,
+    whereabouts::Whereabouts,
 };
 use crate::{
     breaker::{Backoff, Policy},
     command::Call,
-    config::{Endpoint, Settings},
+    config::Settings,
     near::{Near, Reason},
     reply::Reply,
 };
@@ -63,22 +64,22 @@ const PROVEN: Duration = Duration::from_millis(750);
 const CHANNEL: &str = "__redis__:invalidate";
 
 /// Keeps a feed, until it is aborted.
-pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint: Endpoint, again: Arc<Notify>) {
+pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabouts: Whereabouts, again: Arc<Notify>) {
     let backoff: Backoff = Policy::default().short;
     let mut failures = 0;
     loop {
         // Made before the attempt: a server that comes back meanwhile is asked again.
         let again = again.notified();
-        match Feed::open(&settings, &endpoint).await {
+        match Feed::open(&settings, &whereabouts).await {
             Ok(feed) => {
                 failures = 0;
                 let reason = feed.follow(&near).await;
-                tracing::debug!(server = %endpoint, reason, "the near cache is not told of changes any more");
+                tracing::debug!(server = %whereabouts, reason, "the near cache is not told of changes any more");
             }
             Err(Obstacle::Passing(reason)) => near.explain(&reason),
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
-                tracing::warn!(server = %endpoint, reason, "there is no near cache: the server does not tell of changes");
+                tracing::warn!(server = %whereabouts, reason, "there is no near cache: the server does not tell of changes");
                 again.await;
                 continue;
             }
@@ -90,10 +91,13 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint
 }
 
 impl Feed {
-    async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Obstacle> {
+    async fn open(settings: &Settings, whereabouts: &Whereabouts) -> Result<Self, Obstacle> {
         let within = settings.connect_timeout;
-        let opened = Box::pin(Connection::open_for_messages(settings, endpoint)).await;
-        let connection = opened.map_err(|Refusal { reason, .. }| Obstacle::Passing(reason))?;
+        let passing = |Refusal { reason, .. }| Obstacle::Passing(reason);
+        // A server that moves meanwhile has this task ended.
+        let endpoint = whereabouts.find().await.map_err(passing)?;
+        let opened = Box::pin(Connection::open_for_messages(settings, &endpoint)).await;
+        let connection = opened.map_err(passing)?;
         let client = connection.client();
         let messages = client.invalidation_rx();
         let id = connection
