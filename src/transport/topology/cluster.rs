@@ -165,7 +165,7 @@ impl Cluster {
     pub(in super::super) async fn anybody(&self, until: Instant) -> Result<Arc<Node>> {
         let owners = self.owners(until).await?;
         let usable = owners.iter().find(|node| node.is_usable());
-        match usable.or(owners.first()) {
+        match usable.or_else(|| owners.first()) {
             Some(node) => Ok(Arc::clone(node)),
             None => Err(self.refuse("no node of the cluster serves any slot")),
         }

@@ -248,7 +248,7 @@ mod tests {
         keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect()
     }
 
-    fn parts(command: impl Into<Command>) -> (Vec<(u16, Command)>, Merge) {
+    fn parts_of(command: impl Into<Command>) -> (Vec<(u16, Command)>, Merge) {
         match Route::of(command.into()).unwrap() {
             Route::Parts(parts, merge) => (parts, merge),
             other => panic!("{other:?}"),
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_can_be_taken_apart_is() {
-        let (parts, merge) = self::parts(Command::Delete {
+        let (parts, merge) = parts_of(Command::Delete {
             keys: keys(&["{a}1", "b", "{a}2"]),
         });
         let together = |keys: &[&'static str]| Command::Delete { keys: self::keys(keys) };
@@ -280,15 +280,15 @@ mod tests {
         assert_eq!((parts, merge), (expected.into(), Merge::Sum));
         let pairs = vec![("a".into(), "1".into()), ("b".into(), "2".into())];
         let ttl = Some(Ttl::from_millis(5).unwrap());
-        let (parts, merge) = self::parts(Command::SetMany { pairs, ttl });
+        let (parts, merge) = parts_of(Command::SetMany { pairs, ttl });
         assert_eq!((parts.len(), merge), (2, Merge::Ok));
-        let (parts, _) = self::parts(Call::new("UNLINK").keys_of(keys(&["a", "b"])));
+        let (parts, _) = parts_of(Call::new("UNLINK").keys_of(keys(&["a", "b"])));
         assert!(parts.contains(&(slot_of(b"a"), Call::new("UNLINK").key("a".into()).into())));
     }
 
     #[test]
     fn values_come_back_in_the_order_of_their_keys() {
-        let (parts, merge) = self::parts(Command::GetMany {
+        let (parts, merge) = parts_of(Command::GetMany {
             keys: keys(&["b", "a", "b"]),
         });
         assert_eq!(parts.len(), 3);
@@ -297,7 +297,7 @@ mod tests {
         let answers = vec![Ok(text("2")), Err(wrong), Err(gone.clone())];
         let merged = merge.apply(answers).unwrap();
         assert_eq!(merged, Reply::Array(vec![text("2"), Reply::Nil, Reply::Error(gone)]));
-        let (parts, merge) = self::parts(Call::new("JSON.MGET").keys_of(keys(&["b", "a", "{b}c"])).arg("$"));
+        let (parts, merge) = parts_of(Call::new("JSON.MGET").keys_of(keys(&["b", "a", "{b}c"])).arg("$"));
         assert_eq!(
             parts[0].1,
             Call::new("JSON.MGET").keys_of(keys(&["b", "{b}c"])).arg("$").into()
