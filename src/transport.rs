@@ -21,6 +21,7 @@
 //! - [`boxes`]: boxes for the client library's futures, used again and again;
 //! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
+//! - [`encryption`]: what that one is told of TLS, and what it tells;
 //! - [`context`]: what an error says of its command;
 //! - [`guest`]: a client of the caller's;
 //! - [`house`]: a runtime for links that serve several of the caller's;
@@ -37,6 +38,7 @@ mod boxes;
 pub(crate) mod call;
 mod connection;
 mod context;
+mod encryption;
 mod failure;
 mod gate;
 mod generation;
