@@ -29,7 +29,7 @@ use super::super::{
     gate::chance,
 };
 use crate::{
-    breaker::{Backoff, Policy},
+    breaker::{Policy, Severity},
     command::Call,
     config::{Endpoint, Settings},
     near::{Near, Reason},
@@ -44,8 +44,8 @@ struct Feed {
 
 /// Why there is no feed.
 enum Obstacle {
-    /// It may be over at any time.
-    Passing(String),
+    /// There is no connection.
+    Unconnected(Refusal),
     /// The server does not tell of changes, for this reason.
     Refused(String),
 }
@@ -64,18 +64,24 @@ const CHANNEL: &str = "__redis__:invalidate";
 
 /// Keeps a feed, until it is aborted.
 pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint: Endpoint, again: Arc<Notify>) {
-    let backoff: Backoff = Policy::default().short;
+    let Policy { short, long, .. } = Policy::default();
     let mut failures = 0;
     loop {
         // Made before the attempt: a server that comes back meanwhile is asked again.
         let again = again.notified();
+        let mut backoff = short;
         match Feed::open(&settings, &endpoint).await {
             Ok(feed) => {
                 failures = 0;
                 let reason = feed.follow(&near).await;
                 tracing::debug!(server = %endpoint, reason, "the near cache is not told of changes any more");
             }
-            Err(Obstacle::Passing(reason)) => near.explain(&reason),
+            Err(Obstacle::Unconnected(Refusal { reason, severity })) => {
+                near.explain(&reason);
+                if severity == Severity::Lasting {
+                    backoff = long;
+                }
+            }
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
                 tracing::warn!(server = %endpoint, reason, "there is no near cache: the server does not tell of changes");
@@ -84,7 +90,10 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint
             }
         }
         near.tell();
-        sleep(backoff.pause(failures, chance())).await;
+        tokio::select! {
+            () = again => {}
+            () = sleep(backoff.pause(failures, chance())) => {}
+        }
         failures += 1;
     }
 }
@@ -93,7 +102,7 @@ impl Feed {
     async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Obstacle> {
         let within = settings.connect_timeout;
         let opened = Box::pin(Connection::open_for_messages(settings, endpoint)).await;
-        let connection = opened.map_err(|Refusal { reason, .. }| Obstacle::Passing(reason))?;
+        let connection = opened.map_err(Obstacle::Unconnected)?;
         let client = connection.client();
         let messages = client.invalidation_rx();
         let id = connection
@@ -185,7 +194,7 @@ impl From<Failure> for Obstacle {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Replied(error) => Self::Refused(error.message().to_owned()),
-            other => Self::Passing(Refusal::of(other).reason),
+            other => Self::Unconnected(Refusal::of(other)),
         }
     }
 }
