@@ -35,6 +35,7 @@ mod scripts;
 mod secrets;
 mod servers;
 mod service;
+mod sockets;
 mod spans;
 mod surface;
 mod typed_keys;
