@@ -38,5 +38,7 @@ mod service;
 mod sockets;
 mod spans;
 mod surface;
+#[cfg(feature = "tls")]
+mod tls;
 mod typed_keys;
 mod typed_values;
