@@ -109,6 +109,8 @@
 //! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
 //!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
 //! - `testing`: for dev-dependencies, `FaultyCache` and the contract of every `CacheStore`.
+//! - `tls`: encrypted connections, by rustls with ring. `rediss://` or `REDIS_TLS` asks for them, and whoever asks never gets one without: a
+//!   certificate that proves nothing is an outage, with its reason in [`Health::reason`].
 //!
 //! # Configuration
 //!

@@ -22,6 +22,7 @@
 //! - [`boxes`]: boxes for the client library's futures, used again and again;
 //! - [`places`]: how many calls may be in flight;
 //! - [`connection`]: one connection, proven, never reconnecting;
+//! - [`encryption`]: what that one is told of TLS, and what it tells;
 //! - [`context`]: what an error says of its command;
 //! - [`guest`]: a client of the caller's;
 //! - [`house`]: a runtime for links that serve several of the caller's;
@@ -41,6 +42,7 @@ pub(crate) mod call;
 mod clustered;
 mod connection;
 mod context;
+mod encryption;
 mod failure;
 mod gate;
 mod generation;

@@ -18,8 +18,10 @@ const LAYERS: [&[&str]; 11] = [
 ];
 
 /// Who may name what comes from outside.
-const OUTSIDE: [(&str, &[&str]); 5] = [
+const OUTSIDE: [(&str, &[&str]); 7] = [
     ("fred", &["transport", "manager.rs", "service.rs"]),
+    ("rustls", &["transport"]),
+    ("rustls_native_certs", &["transport"]),
     ("serde_json", &["codec"]),
     ("rmp_serde", &["codec"]),
     ("quick_cache", &["near"]),

@@ -35,7 +35,10 @@ mod scripts;
 mod secrets;
 mod servers;
 mod service;
+mod sockets;
 mod spans;
 mod surface;
+#[cfg(feature = "tls")]
+mod tls;
 mod typed_keys;
 mod typed_values;

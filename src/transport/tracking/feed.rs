@@ -30,7 +30,7 @@ use super::super::{
     whereabouts::Whereabouts,
 };
 use crate::{
-    breaker::{Backoff, Policy},
+    breaker::{Policy, Severity},
     command::Call,
     config::Settings,
     near::{Near, Reason},
@@ -45,8 +45,8 @@ struct Feed {
 
 /// Why there is no feed.
 enum Obstacle {
-    /// It may be over at any time.
-    Passing(String),
+    /// There is no connection.
+    Unconnected(Refusal),
     /// The server does not tell of changes, for this reason.
     Refused(String),
 }
@@ -65,18 +65,24 @@ const CHANNEL: &str = "__redis__:invalidate";
 
 /// Keeps a feed, until it is aborted.
 pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabouts: Whereabouts, again: Arc<Notify>) {
-    let backoff: Backoff = Policy::default().short;
+    let Policy { short, long, .. } = Policy::default();
     let mut failures = 0;
     loop {
         // Made before the attempt: a server that comes back meanwhile is asked again.
         let again = again.notified();
+        let mut backoff = short;
         match Feed::open(&settings, &whereabouts).await {
             Ok(feed) => {
                 failures = 0;
                 let reason = feed.follow(&near).await;
                 tracing::debug!(server = %whereabouts, reason, "the near cache is not told of changes any more");
             }
-            Err(Obstacle::Passing(reason)) => near.explain(&reason),
+            Err(Obstacle::Unconnected(Refusal { reason, severity })) => {
+                near.explain(&reason);
+                if severity == Severity::Lasting {
+                    backoff = long;
+                }
+            }
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
                 tracing::warn!(server = %whereabouts, reason, "there is no near cache: the server does not tell of changes");
@@ -85,7 +91,10 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabo
             }
         }
         near.tell();
-        sleep(backoff.pause(failures, chance())).await;
+        tokio::select! {
+            () = again => {}
+            () = sleep(backoff.pause(failures, chance())) => {}
+        }
         failures += 1;
     }
 }
@@ -93,11 +102,10 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabo
 impl Feed {
     async fn open(settings: &Settings, whereabouts: &Whereabouts) -> Result<Self, Obstacle> {
         let within = settings.connect_timeout;
-        let passing = |Refusal { reason, .. }| Obstacle::Passing(reason);
         // A server that moves meanwhile has this task ended.
-        let endpoint = whereabouts.find().await.map_err(passing)?;
+        let endpoint = whereabouts.find().await.map_err(Obstacle::Unconnected)?;
         let opened = Box::pin(Connection::open_for_messages(settings, &endpoint)).await;
-        let connection = opened.map_err(passing)?;
+        let connection = opened.map_err(Obstacle::Unconnected)?;
         let client = connection.client();
         let messages = client.invalidation_rx();
         let id = connection
@@ -189,7 +197,7 @@ impl From<Failure> for Obstacle {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Replied(error) => Self::Refused(error.message().to_owned()),
-            other => Self::Passing(Refusal::of(other).reason),
+            other => Self::Unconnected(Refusal::of(other)),
         }
     }
 }
