@@ -27,7 +27,9 @@
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`failure`]: what its errors mean, and the server's;
 //! - [`witness`]: lists that could be misread, on a connection where a token proves that they were not;
-//! - [`knowledge`]: which commands the server has;
+//! - [`survey`]: asks the server what it can;
+//! - [`scriptless`]: lists that could be misread, where no scripts are permitted;
+//! - [`knowledge`], [`findings`]: what came of that, for one connection's life and for the next;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
 pub(crate) mod asking;
@@ -38,6 +40,7 @@ pub(crate) mod call;
 mod connection;
 mod context;
 mod failure;
+mod findings;
 mod gate;
 mod generation;
 mod guard;
@@ -52,7 +55,9 @@ pub(crate) mod node;
 mod pipeline;
 mod places;
 mod private;
+mod scriptless;
 pub(crate) mod session;
+mod survey;
 pub(crate) mod topology;
 mod tracking;
 mod wire;

@@ -44,6 +44,7 @@ use super::{
     boxes::{Outcome, Reused},
     connection::Connection,
     failure::Failure,
+    knowledge::Knowledge,
     large::LargeKeys,
 };
 use crate::{
@@ -79,7 +80,12 @@ pub(super) enum UnderWay {
 
 impl Batches {
     /// Starts the lanes in the runtime that this is called in.
-    pub(super) fn start(settings: &Settings, connection: &Arc<Connection>, large: &Arc<LargeKeys>) -> Self {
+    pub(super) fn start(
+        settings: &Settings,
+        connection: &Arc<Connection>,
+        large: &Arc<LargeKeys>,
+        knowledge: &Arc<Knowledge>,
+    ) -> Self {
         let batching = settings.batching;
         let mut batches = Self {
             connection: Arc::clone(connection),
@@ -97,7 +103,7 @@ impl Batches {
             }
         }
         if batching == Batching::On {
-            batches.writes = batches.open(Writes::default);
+            batches.writes = batches.open(|| Writes::new(knowledge));
         }
         batches
     }

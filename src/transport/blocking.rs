@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     command::{Call, Command},
-    error::Result,
+    error::{ErrorKind, Result},
     reply::Reply,
 };
 
@@ -59,7 +59,19 @@ impl Blocking {
             command, wait, undo, ..
         } = self;
         let mut session = Session::open(road).await?;
-        let id = session.id().await?;
+        // Where `CLIENT` is hidden the server cannot be told to stop waiting: its answer is awaited all the same.
+        let id = match session.id().await {
+            Ok(id) => Some(id),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Auth | ErrorKind::Unsupported | ErrorKind::Server
+                ) =>
+            {
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let (mut answer, answered) = oneshot::channel();
         let road = Arc::clone(road);
         tokio::spawn(async move {
@@ -68,8 +80,10 @@ impl Blocking {
                 outcome = &mut asked => outcome,
                 () = answer.closed() => {
                     // Whether it helps or not: the answer tells what was taken.
-                    let unblock: Command = Call::new("CLIENT UNBLOCK").number(id).into();
-                    drop(road.call(|_prefix| Ok(unblock), Ok).await);
+                    if let Some(id) = id {
+                        let unblock: Command = Call::new("CLIENT UNBLOCK").number(id).into();
+                        drop(road.call(|_prefix| Ok(unblock), Ok).await);
+                    }
                     (&mut asked).await
                 }
             };

@@ -25,13 +25,16 @@ use super::{
     failure::Failure,
     knowledge::{self, Knowledge},
     large::LargeKeys,
+    pipeline::in_order,
     places::Places,
     private::{Private, Privates},
+    scriptless,
+    survey::{self, Found},
     witness::{self, Witnessed},
 };
 use crate::{
     command::Command,
-    config::{Endpoint, Settings},
+    config::{Endpoint, NearPlan, Settings},
     error::{Error, ErrorKind},
     reply::Reply,
 };
@@ -53,8 +56,8 @@ pub(super) struct Generation {
     privates: Privates,
     /// For lists that could be misread.
     witnessed: Witnessed,
-    /// Which commands the server has.
-    knowledge: Knowledge,
+    /// What the server can.
+    knowledge: Arc<Knowledge>,
     /// Bounds the commands of pipelines.
     pipelined: Semaphore,
     /// Bounds what is in flight. Closed when the generation ends, which releases whoever waits.
@@ -103,17 +106,18 @@ impl Generation {
     ) -> Result<Arc<Self>, Refusal> {
         let main = Arc::new(Connection::open(settings, endpoint).await?);
         let large = Arc::<LargeKeys>::default();
+        let knowledge = Arc::<Knowledge>::default();
         Ok(Arc::new(Self {
             number: Number(GENERATIONS.fetch_add(1, Relaxed)),
             settings: Arc::clone(settings),
             endpoint: endpoint.clone(),
-            batches: Batches::start(settings, &main, &large),
+            batches: Batches::start(settings, &main, &large, &knowledge),
             main,
             large,
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
             witnessed: Witnessed::default(),
-            knowledge: Knowledge::default(),
+            knowledge,
             pipelined: Semaphore::new(PIPELINED),
             budget: Arc::clone(budget),
             places: Places::new(IN_FLIGHT),
@@ -156,6 +160,20 @@ impl Generation {
     /// Sends a new token and says whether that very token came back.
     pub(super) async fn heartbeat(&self, within: Duration) -> Result<bool, Failure> {
         self.main.is_in_step(within).await
+    }
+
+    /// Finds out what the server can, in one round trip that takes so long at most.
+    ///
+    /// # Errors
+    ///
+    /// - The server does not answer, or does not serve: it is to be asked again.
+    pub(super) async fn survey(&self, within: Duration) -> Result<Found, Failure> {
+        let is_tracked = matches!(self.settings.near, NearPlan::Wanted(_));
+        let questions = survey::questions(is_tracked).into_iter();
+        let asked = questions.map(|question| self.main.send_boxed(question, within));
+        let found = survey::read(in_order(asked.collect()).await)?;
+        self.knowledge.learn_all(&found);
+        Ok(found)
     }
 
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
@@ -209,12 +227,15 @@ impl Generation {
     }
 
     fn send(&self, command: Command, within: Duration) -> Sending<'_> {
+        let command = self.knowledge.reworded(command);
         if within == self.settings.deadline && self.batches.has_lane_for(&command) {
             Sending::Special(Box::pin(self.send_batched(command, within)))
         } else if knowledge::is_doubtful(command.name()) {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
+        } else if self.knowledge.refuses_scripts() && scriptless::is_for(&command) {
+            Sending::Special(Box::pin(self.send_by_transaction(command, within)))
         } else if self.goes_aside(&command) {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
@@ -261,9 +282,16 @@ impl Generation {
             Some(answer) => answer,
             None => {
                 let left = within.saturating_sub(asked.elapsed());
+                if self.knowledge.refuses_scripts() {
+                    return self.send_by_transaction(command, left).await;
+                }
                 self.main.send_boxed(command, left).await
             }
         }
+    }
+
+    async fn send_by_transaction(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        scriptless::send(&self.privates, &self.settings, &self.endpoint, command, within).await
     }
 
     /// Says whether a command's values travel on a connection of their own.
@@ -368,6 +396,7 @@ impl Permit {
         if self.generation.knowledge.of(command.name()) == Some(false) {
             return Sending::Special(Box::pin(ready(Err(knowledge::unknown(command.name())))));
         }
+        let command = self.generation.knowledge.reworded(command);
         Sending::Plain(self.generation.main.send_boxed(command, self.left))
     }
 
@@ -405,6 +434,14 @@ impl Permit {
             ..
         } = &*self.generation;
         Box::pin(privates.take(settings, endpoint, self.left)).await
+    }
+
+    /// Puts a transaction's commands into the words of the server.
+    pub(super) fn reworded(&self, commands: Vec<Command>) -> Vec<Command> {
+        let commands = commands.into_iter();
+        commands
+            .map(|command| self.generation.knowledge.reworded(command))
+            .collect()
     }
 
     /// Returns the deadline of every call.

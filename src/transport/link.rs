@@ -4,7 +4,7 @@
 //! and because it ends with its runtime without taking anybody else's calls with it. Only where more runtimes call than
 //! connections are permitted, the last connection serves all the others, from the house's runtime.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Handle, Id},
@@ -114,7 +114,10 @@ async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, more: Arc<Semapho
         match attempt(gate, &endpoint, &more).await {
             Ok(generation) => {
                 gate.open(probe, &generation);
-                let verdict = watch_over(gate, &generation).await;
+                let verdict = tokio::select! {
+                    verdict = watch_over(gate, &generation) => verdict,
+                    never = survey(gate, &generation) => match never {},
+                };
                 gate.close(&generation, &verdict);
                 // In a runtime that shuts down connections are lost as well. This moment never ends there, and no outage is told of.
                 sleep(MOMENT).await;
@@ -142,6 +145,18 @@ async fn attempt(gate: &Gate, endpoint: &Endpoint, more: &Arc<Semaphore>) -> Res
     }
     gate.stop_waiting("the first attempt to connect takes longer than a call may");
     attempt.await
+}
+
+/// Finds out what the server can. Does not return, so that it may run beside what does.
+async fn survey(gate: &Gate, generation: &Generation) -> Infallible {
+    let within = gate.settings().connect_timeout;
+    loop {
+        sleep(gate.next_survey()).await;
+        if let Ok(found) = generation.survey(within).await {
+            gate.surveyed(&found);
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// Returns, with the reason, when the generation has ended or its heartbeat has failed.

@@ -22,6 +22,7 @@ use super::{
     tracking::Tracking,
 };
 use crate::{
+    capabilities::Capabilities,
     command::Command,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
@@ -239,6 +240,11 @@ impl Node {
             },
             State::Ended => Condition::Idle,
         }
+    }
+
+    /// Returns what the server can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        self.ledger.capabilities()
     }
 
     pub(super) fn is_usable(&self) -> bool {

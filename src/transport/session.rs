@@ -129,6 +129,10 @@ impl Session {
                 let within = line.deadline;
                 let is_watching = line.is_watching;
                 let asked = line.refuse_unknown(&commands).await;
+                let commands = match &line.permit {
+                    Some(permit) => permit.reworded(commands),
+                    None => commands,
+                };
                 let sent = match asked {
                     Ok(()) => {
                         line.use_it(async |private| {

@@ -12,6 +12,7 @@ use super::{
     tracking::Tracking,
 };
 use crate::{
+    capabilities::Capabilities,
     command::Command,
     config::{Endpoint, Settings},
     error::Result,
@@ -87,6 +88,11 @@ impl Topology {
 
     pub(crate) fn condition(&self) -> Condition {
         self.node.condition()
+    }
+
+    /// Returns what the server can, as far as that was found out.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        self.node.capabilities()
     }
 
     pub(crate) fn is_usable(&self) -> bool {

@@ -20,6 +20,7 @@ use tokio::{
 pub(super) use self::reads::Lesson;
 use super::house;
 use crate::{
+    capabilities::Support,
     command::Command,
     config::{Endpoint, NearPlan, Settings},
     near::{Near, Owed},
@@ -37,6 +38,8 @@ pub(crate) struct Tracking {
     feed: Mutex<Option<Feed>>,
     /// The server may permit now what it refused before.
     again: Arc<Notify>,
+    /// Whether the server tells of changes.
+    permission: Arc<Mutex<Support>>,
     /// The server permits no scripts: a value and its time to live are asked for one after the other.
     is_without_scripts: AtomicBool,
 }
@@ -62,6 +65,7 @@ impl Tracking {
             is_started: AtomicBool::new(false),
             feed: Mutex::new(None),
             again: Arc::default(),
+            permission: Arc::default(),
             is_without_scripts: AtomicBool::new(false),
         })
     }
@@ -99,6 +103,16 @@ impl Tracking {
         self.is_started.store(false, Ordering::Release);
     }
 
+    /// Notes that the server runs no scripts.
+    pub(super) fn go_without_scripts(&self) {
+        self.is_without_scripts.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether the server tells of changes, as far as it was asked to.
+    pub(super) fn is_permitted(&self) -> Support {
+        *self.permission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks a server again that has refused to tell of changes.
     pub(super) fn try_again(&self) {
         self.is_without_scripts.store(false, Ordering::Relaxed);
@@ -132,6 +146,7 @@ impl Tracking {
             Arc::clone(&self.settings),
             self.endpoint.clone(),
             Arc::clone(&self.again),
+            Arc::clone(&self.permission),
         )
     }
 

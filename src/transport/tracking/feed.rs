@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -30,6 +30,7 @@ use super::super::{
 };
 use crate::{
     breaker::{Backoff, Policy},
+    capabilities::Support,
     command::Call,
     config::{Endpoint, Settings},
     near::{Near, Reason},
@@ -63,7 +64,14 @@ const PROVEN: Duration = Duration::from_millis(750);
 const CHANNEL: &str = "__redis__:invalidate";
 
 /// Keeps a feed, until it is aborted.
-pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint: Endpoint, again: Arc<Notify>) {
+pub(super) async fn supervise(
+    near: Arc<Near>,
+    settings: Arc<Settings>,
+    endpoint: Endpoint,
+    again: Arc<Notify>,
+    permission: Arc<Mutex<Support>>,
+) {
+    let note = |support| std::mem::replace(&mut *permission.lock().unwrap_or_else(PoisonError::into_inner), support);
     let backoff: Backoff = Policy::default().short;
     let mut failures = 0;
     loop {
@@ -72,13 +80,16 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint
         match Feed::open(&settings, &endpoint).await {
             Ok(feed) => {
                 failures = 0;
+                note(Support::Yes);
                 let reason = feed.follow(&near).await;
                 tracing::debug!(server = %endpoint, reason, "the near cache is not told of changes any more");
             }
             Err(Obstacle::Passing(reason)) => near.explain(&reason),
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
-                tracing::warn!(server = %endpoint, reason, "there is no near cache: the server does not tell of changes");
+                if note(Support::No) != Support::No {
+                    tracing::warn!(server = %endpoint, reason, "there is no near cache: the server does not tell of changes");
+                }
                 again.await;
                 continue;
             }
