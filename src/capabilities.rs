@@ -75,6 +75,7 @@ pub struct Capabilities {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::exhaustive_enums, reason = "there is no fourth answer")]
 pub enum Support {
     /// It can, and this user may.
     Yes,

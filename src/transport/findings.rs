@@ -12,7 +12,7 @@ use std::{
 use super::survey::Found;
 use crate::{
     capabilities::{Capabilities, Support},
-    error::Error,
+    error::{Error, ErrorKind},
 };
 
 /// What was found out of one server, by all its links together.
@@ -58,12 +58,14 @@ impl Findings {
         let Capabilities { flavour, version, .. } = &found.capabilities;
         let version = version.map(|version| version.to_string());
         tracing::debug!(server, %flavour, version, "the server was asked what it can");
+        // What an older server cannot say is not hidden.
+        let hidden = |refusal: &Option<Error>| refusal.clone().filter(|error| error.kind() != ErrorKind::Server);
         for (topic, refusal) in [
-            (Topic::Info, &found.refusals.info),
-            (Topic::Command, &found.refusals.command),
-            (Topic::Scripts, &found.refusals.eval),
+            (Topic::Info, hidden(&found.refusals.info)),
+            (Topic::Command, hidden(&found.refusals.command)),
+            (Topic::Scripts, found.refusals.eval.clone()),
         ] {
-            match refusal {
+            match &refusal {
                 Some(refusal) if self.told().insert(topic) => tell(server, topic, refusal, &found.capabilities),
                 Some(_) => {}
                 None => drop(self.told().remove(&topic)),

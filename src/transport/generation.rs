@@ -13,6 +13,7 @@ use std::{
 };
 
 use fred::clients::Client;
+use futures_util::future::join_all;
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch},
     time::{sleep, timeout},
@@ -25,7 +26,6 @@ use super::{
     failure::Failure,
     knowledge::{self, Knowledge},
     large::LargeKeys,
-    pipeline::in_order,
     places::Places,
     private::{Private, Privates},
     scriptless,
@@ -171,8 +171,8 @@ impl Generation {
         let is_tracked = matches!(self.settings.near, NearPlan::Wanted(_));
         let questions = survey::questions(is_tracked).into_iter();
         let asked = questions.map(|question| self.main.send_boxed(question, within));
-        let found = survey::read(in_order(asked.collect()).await)?;
-        self.knowledge.learn_all(&found);
+        let found = survey::read(join_all(asked).await)?;
+        self.knowledge.learn_all(&found.capabilities, found.commands.as_ref());
         Ok(found)
     }
 
@@ -234,8 +234,8 @@ impl Generation {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
-        } else if self.knowledge.refuses_scripts() && scriptless::is_for(&command) {
-            Sending::Special(Box::pin(self.send_by_transaction(command, within)))
+        } else if scriptless::is_for(&command) && !self.knowledge.runs_scripts() {
+            Sending::Special(Box::pin(self.send_guarded(command, within)))
         } else if self.goes_aside(&command) {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
@@ -264,12 +264,8 @@ impl Generation {
         if let Some(is_known) = self.knowledge.of(name) {
             return Ok(is_known);
         }
-        match self.main.send_boxed(knowledge::question(name), within).await {
-            Ok(answer) => Ok(self.knowledge.learn(name, &answer)),
-            // Not permitted to ask: what the server says to the command itself has to do.
-            Err(Failure::Replied(_)) => Ok(true),
-            Err(failure) => Err(failure),
-        }
+        let answer = self.main.send_boxed(knowledge::question(name), within).await;
+        self.knowledge.learn(name, answer)
     }
 
     async fn send_witnessed(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
@@ -282,16 +278,22 @@ impl Generation {
             Some(answer) => answer,
             None => {
                 let left = within.saturating_sub(asked.elapsed());
-                if self.knowledge.refuses_scripts() {
-                    return self.send_by_transaction(command, left).await;
-                }
-                self.main.send_boxed(command, left).await
+                self.send_guarded(command, left).await
             }
         }
     }
 
-    async fn send_by_transaction(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
-        scriptless::send(&self.privates, &self.settings, &self.endpoint, command, within).await
+    /// Asks for a list by a script, or by a transaction where that is refused.
+    async fn send_guarded(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        let asked = Instant::now();
+        if !self.knowledge.refuses_scripts() {
+            match self.main.send_boxed(command.clone(), within).await {
+                Err(Failure::Replied(error)) if !self.knowledge.runs_scripts() && scriptless::is_refusal(&error) => {}
+                sent => return sent,
+            }
+        }
+        let left = within.saturating_sub(asked.elapsed());
+        scriptless::send(&self.privates, &self.settings, &self.endpoint, command, left).await
     }
 
     /// Says whether a command's values travel on a connection of their own.

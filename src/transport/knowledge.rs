@@ -5,16 +5,13 @@
 //! where it may not, the server is asked about the one command, once for each connection's life.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use super::{
-    failure::Failure,
-    survey::{self, Found},
-};
+use super::failure::Failure;
 use crate::{
-    capabilities::{Capabilities, Support},
+    capabilities::Capabilities,
     command::{Call, Command, Guard},
     error::{Error, ErrorKind},
     reply::Reply,
@@ -29,8 +26,11 @@ pub(super) struct Knowledge {
     has: Mutex<HashMap<&'static str, bool>>,
 }
 
+/// Commands that some servers lack, beside the doubtful ones.
+const NEWER: [&str; 6] = ["GETEX", "SINTERCARD", "EVAL_RO", "FCALL", "SSUBSCRIBE", "MSETEX"];
+
 /// Commands that not every server has: those of RedisJSON, and those for fields that expire.
-pub(super) const DOUBTFUL: [&str; 20] = [
+const DOUBTFUL: [&str; 20] = [
     "JSON.SET",
     "JSON.GET",
     "JSON.MGET",
@@ -53,14 +53,22 @@ pub(super) const DOUBTFUL: [&str; 20] = [
     "HPTTL",
 ];
 
+/// Returns the names of all commands of which it is of interest whether a server has them.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NEWER.into_iter().chain(DOUBTFUL)
+}
+
 /// Says whether not every server has a command. Faster than a look into the list.
 pub(super) fn is_doubtful(name: &str) -> bool {
     name.starts_with("JSON.") || matches!(name, "HEXPIRE" | "HPEXPIRE" | "HPERSIST" | "HTTL" | "HPTTL")
 }
 
-/// Makes the question.
+/// Makes the question, which any answer but one answers with yes. (`COMMAND INFO` answers with maps in sets, which fred cannot read.)
 pub(super) fn question(name: &'static str) -> Command {
-    Call::new("COMMAND INFO").arg(name.to_ascii_lowercase()).into()
+    Call::new("COMMAND GETKEYS")
+        .arg(name.to_ascii_lowercase())
+        .arg("k")
+        .into()
 }
 
 /// Says that the server has no such command, as it would.
@@ -79,20 +87,31 @@ impl Knowledge {
         self.has().get(name).copied()
     }
 
-    /// Learns from the answer to the question. A server that does not answer it is taken at its word later.
-    pub(super) fn learn(&self, name: &'static str, answer: &Reply) -> bool {
-        let is_known = !matches!(answer, Reply::Array(found) if found.first().is_none_or(|found| *found == Reply::Nil));
+    /// Learns from the answer to the question, and says whether the server may be sent the command. One that does not answer is taken at its word later.
+    ///
+    /// # Errors
+    ///
+    /// - There was no answer.
+    pub(super) fn learn(&self, name: &'static str, answer: Result<Reply, Failure>) -> Result<bool, Failure> {
+        let is_known = match answer {
+            Ok(_keys) => true,
+            Err(Failure::Replied(error)) => match error.message() {
+                message if message.contains("Invalid command") => false,
+                message if message.contains("Invalid number of arg") || message.contains("no key arg") => true,
+                _not_permitted_to_ask => return Ok(true),
+            },
+            Err(failure) => return Err(failure),
+        };
         self.has().insert(name, is_known);
-        is_known
+        Ok(is_known)
     }
 
     /// Learns from a survey.
-    pub(super) fn learn_all(&self, found: &Found) {
-        if let Some(commands) = &found.commands {
-            self.has()
-                .extend(survey::names().map(|name| (name, commands.contains(name))));
+    pub(super) fn learn_all(&self, capabilities: &Capabilities, commands: Option<&HashSet<&'static str>>) {
+        if let Some(commands) = commands {
+            self.has().extend(names().map(|name| (name, commands.contains(name))));
         }
-        self.surveyed.get_or_init(|| found.capabilities.clone());
+        self.surveyed.get_or_init(|| capabilities.clone());
     }
 
     /// Says whether many keys can be set with an expiry by one command.
@@ -100,9 +119,14 @@ impl Knowledge {
         self.surveyed.get().is_some_and(|known| known.msetex.is_yes())
     }
 
+    /// Says whether the server is known to run scripts for this user.
+    pub(super) fn runs_scripts(&self) -> bool {
+        self.surveyed.get().is_some_and(|known| known.scripts.is_yes())
+    }
+
     /// Says whether the server is known to run no scripts for this user.
     pub(super) fn refuses_scripts(&self) -> bool {
-        self.surveyed.get().is_some_and(|known| known.scripts == Support::No)
+        self.surveyed.get().is_some_and(|known| known.scripts.is_no())
     }
 
     /// Puts a command that is a script elsewhere into the words of a server that has it as a command.
@@ -133,18 +157,12 @@ impl Knowledge {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
-    use crate::ttl::Ttl;
+    use crate::{capabilities::Support, ttl::Ttl};
 
     fn surveyed(capabilities: Capabilities, commands: &[&'static str]) -> Knowledge {
         let knowledge = Knowledge::default();
-        knowledge.learn_all(&Found {
-            capabilities,
-            commands: Some(HashSet::from_iter(commands.iter().copied())),
-            refusals: survey::Refusals::default(),
-        });
+        knowledge.learn_all(&capabilities, Some(&commands.iter().copied().collect()));
         knowledge
     }
 
@@ -156,12 +174,30 @@ mod tests {
     }
 
     #[test]
-    fn only_nothing_in_its_place_means_that_a_command_is_unknown() {
+    fn one_answer_only_means_that_a_command_is_unknown() {
+        let refused = |message| Err(Failure::Replied(Error::new(ErrorKind::Server, message)));
         let knowledge = Knowledge::default();
         assert_eq!(knowledge.of("HTTL"), None);
-        assert!(!knowledge.learn("HTTL", &Reply::Array(vec![Reply::Nil])));
+        assert!(
+            knowledge
+                .learn("HTTL", refused("NOPERM not the 'command|getkeys' command"))
+                .unwrap()
+        );
+        assert_eq!(knowledge.of("HTTL"), None);
+        assert!(
+            !knowledge
+                .learn("HTTL", refused("ERR Invalid command specified"))
+                .unwrap()
+        );
         assert_eq!(knowledge.of("HTTL"), Some(false));
-        assert!(knowledge.learn("JSON.GET", &Reply::Array(vec![Reply::Array(Vec::new())])));
+        let few = "ERR Invalid number of arguments specified for command";
+        assert!(knowledge.learn("JSON.SET", refused(few)).unwrap());
+        assert!(knowledge.learn("JSON.GET", Ok(Reply::Array(Vec::new()))).unwrap());
+        assert_eq!(
+            (knowledge.of("JSON.SET"), knowledge.of("JSON.GET")),
+            (Some(true), Some(true))
+        );
+        assert!(knowledge.learn("HPTTL", Err(Failure::Timeout)).is_err());
         assert!(!is_doubtful("GET") && is_doubtful("JSON.SET"));
         assert!(DOUBTFUL.into_iter().all(is_doubtful));
     }

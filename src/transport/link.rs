@@ -152,10 +152,13 @@ async fn survey(gate: &Gate, generation: &Generation) -> Infallible {
     let within = gate.settings().connect_timeout;
     loop {
         sleep(gate.next_survey()).await;
-        if let Ok(found) = generation.survey(within).await {
-            gate.surveyed(&found);
-            return std::future::pending().await;
+        match generation.survey(within).await {
+            Ok(found) => gate.surveyed(&found),
+            // The generation has ended with its connection.
+            Err(Failure::Broken(_)) => {}
+            Err(_) => continue,
         }
+        return std::future::pending().await;
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) fn is_for(command: &Command) -> bool {
     )
 }
 
+/// Says whether the server may have refused the script, and not the command in it. Nothing was done then.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Auth | ErrorKind::Unsupported)
+}
+
 /// Sends a command as a transaction by itself, on a connection that nobody else uses meanwhile.
 ///
 /// # Errors

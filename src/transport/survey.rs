@@ -1,7 +1,8 @@
 //! Asks a server what it can, all in one round trip.
 //!
-//! Any question may be refused, and any answer hidden: then that stays unknown, and is found out by trying. All words that are sent are ASCII, because a
-//! server repeats them in an error, and no answer is a list whose first element a user can choose.
+//! Any question may be refused, and any answer hidden: then that stays unknown, or is told by the version, and otherwise found out by trying. All words that are
+//! sent are ASCII, because a server repeats them in an error, and no answer is a list whose first element a user can choose. `COMMAND INFO` is not asked: its
+//! answer has maps in sets, and on what fred cannot read it drops the connection.
 
 use std::collections::HashSet;
 
@@ -17,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) capabilities: Capabilities,
-    /// The names of the commands that the server was asked for and has, if it has answered.
+    /// Which of the [names](knowledge::names) the server has, if it tells its commands.
     pub(super) commands: Option<HashSet<&'static str>>,
     pub(super) refusals: Refusals,
 }
@@ -30,34 +31,14 @@ pub(super) struct Refusals {
     pub(super) eval: Option<Error>,
 }
 
-/// Commands that some servers lack, beside the doubtful ones.
-const NEWER: [&str; 8] = [
-    "GETEX",
-    "SINTERCARD",
-    "ZRANK",
-    "EVAL_RO",
-    "FCALL",
-    "SSUBSCRIBE",
-    "MSETEX",
-    OF_KEYDB,
-];
-
-/// Only KeyDB has it, which otherwise says of itself that it is Redis.
-const OF_KEYDB: &str = "KEYDB.CRON";
-
-/// Returns the names of the commands that the server is asked for.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    NEWER.into_iter().chain(knowledge::DOUBTFUL)
-}
-
 /// Makes the questions. Whether tracking is permitted is left to the near cache where there is one.
 pub(super) fn questions(is_tracked: bool) -> Vec<Command> {
-    let names = names().map(str::to_ascii_lowercase);
     let mut questions = vec![
         // With the protocol that is spoken already: some servers take none for RESP2, and would change to it.
         Call::new("HELLO").number(3),
         Call::new("INFO").arg("server"),
-        Call::new("COMMAND INFO").args(names),
+        // Of Redis 7. For older servers the version has to do.
+        Call::new("COMMAND LIST"),
         Call::new("EVAL").arg("return 1").number(0),
     ];
     // It is off. Whoever may switch it off may also switch it on.
@@ -87,23 +68,31 @@ pub(super) fn read(answers: Vec<Outcome>) -> Result<Found, Failure> {
         Some(Err(error)) => refusals.info = Some(error),
         _ => {}
     }
-    let entries = match commands {
-        Some(Ok(Reply::Array(entries))) if !entries.is_empty() => Some(entries),
+    tell_by_version(&mut capabilities);
+    let commands = match commands {
+        Some(Ok(Reply::Array(names))) if !names.is_empty() => {
+            let names: HashSet<_> = names.iter().filter_map(small).collect();
+            let asked = knowledge::names();
+            Some(
+                asked
+                    .filter(|name| names.contains(&name.to_ascii_lowercase()))
+                    .collect(),
+            )
+        }
         Some(Err(error)) => {
             refusals.command = Some(error);
             None
         }
         _ => None,
     };
-    match &entries {
-        Some(entries) => read_commands(&mut capabilities, entries),
-        None => guess(&mut capabilities),
+    if let Some(commands) = &commands {
+        tell_by_commands(&mut capabilities, commands);
     }
     (capabilities.scripts, refusals.eval) = permitted(eval);
     capabilities.tracking = permitted(tracking).0;
     Ok(Found {
         capabilities,
-        commands: entries.map(|entries| names().filter(|name| entry(&entries, name).is_some()).collect()),
+        commands,
         refusals,
     })
 }
@@ -173,8 +162,45 @@ fn read_info(capabilities: &mut Capabilities, info: &str) {
     }
 }
 
-fn read_commands(capabilities: &mut Capabilities, entries: &[Reply]) {
-    let has = |name| Support::from(entry(entries, name).is_some());
+/// Tells by the version what the server may not say itself.
+fn tell_by_version(capabilities: &mut Capabilities) {
+    let Some(version) = capabilities.version else { return };
+    let version = (version.major, version.minor);
+    // Redis has never had that version.
+    if capabilities.flavour == Flavour::Redis && version == (6, 3) {
+        capabilities.flavour = Flavour::KeyDb;
+    }
+    let since = |redis, valkey| {
+        let since = match capabilities.flavour {
+            Flavour::Redis => redis,
+            Flavour::Valkey => valkey,
+            _ => None,
+        };
+        since.map_or(Support::Unknown, |since| Support::from(version >= since))
+    };
+    let of_both = |version| since(Some(version), Some(version));
+    let has_json = |modules: &Vec<String>| modules.iter().any(|module| module.eq_ignore_ascii_case("ReJSON"));
+    let told = Capabilities {
+        getex: of_both((6, 2)),
+        sintercard: of_both((7, 0)),
+        read_only_scripts: of_both((7, 0)),
+        functions: of_both((7, 0)),
+        sharded_pubsub: of_both((7, 0)),
+        zrank_with_score: of_both((7, 2)),
+        field_expiry: since(Some((7, 4)), Some((9, 0))),
+        msetex: since(Some((8, 4)), None),
+        json: match &capabilities.modules {
+            Some(modules) if has_json(modules) => Support::Yes,
+            _ => Support::Unknown,
+        },
+        ..capabilities.clone()
+    };
+    *capabilities = told;
+}
+
+/// Tells by the commands that the server has.
+fn tell_by_commands(capabilities: &mut Capabilities, commands: &HashSet<&'static str>) {
+    let has = |name| Support::from(commands.contains(name));
     capabilities.getex = has("GETEX");
     capabilities.sintercard = has("SINTERCARD");
     capabilities.read_only_scripts = has("EVAL_RO");
@@ -183,42 +209,6 @@ fn read_commands(capabilities: &mut Capabilities, entries: &[Reply]) {
     capabilities.msetex = has("MSETEX");
     capabilities.field_expiry = has("HPEXPIRE");
     capabilities.json = has("JSON.GET");
-    // With the option it takes more words than three: then the server tells their least number, as a negative one.
-    capabilities.zrank_with_score = match entry(entries, "ZRANK").and_then(|entry| entry.get(1)) {
-        Some(Reply::Integer(words)) => Support::from(*words < 0),
-        _ => Support::Unknown,
-    };
-    if has(OF_KEYDB).is_yes() {
-        capabilities.flavour = Flavour::KeyDb;
-    }
-}
-
-/// Tells by the version what the server does not say.
-fn guess(capabilities: &mut Capabilities) {
-    let Some(version) = capabilities.version else { return };
-    let has_since = |redis, valkey| {
-        let since = match capabilities.flavour {
-            Flavour::Redis => redis,
-            Flavour::Valkey => valkey,
-            _ => None,
-        };
-        since.map_or(Support::Unknown, |since| {
-            Support::from((version.major, version.minor) >= since)
-        })
-    };
-    let of_both = |since| has_since(Some(since), Some(since));
-    let guessed = Capabilities {
-        getex: of_both((6, 2)),
-        sintercard: of_both((7, 0)),
-        read_only_scripts: of_both((7, 0)),
-        functions: of_both((7, 0)),
-        sharded_pubsub: of_both((7, 0)),
-        zrank_with_score: of_both((7, 2)),
-        field_expiry: has_since(Some((7, 4)), Some((9, 0))),
-        msetex: has_since(Some((8, 4)), None),
-        ..capabilities.clone()
-    };
-    *capabilities = guessed;
 }
 
 fn mode(text: Option<&str>) -> ServerMode {
@@ -230,15 +220,8 @@ fn mode(text: Option<&str>) -> ServerMode {
     }
 }
 
-/// Finds what `COMMAND INFO` says of a command, by its name: a server may leave out what it does not know.
-fn entry<'r>(entries: &'r [Reply], name: &str) -> Option<&'r [Reply]> {
-    entries.iter().find_map(|entry| match entry {
-        Reply::Array(entry) => match entry.first() {
-            Some(Reply::Bytes(found)) if found.eq_ignore_ascii_case(name.as_bytes()) => Some(&**entry),
-            _ => None,
-        },
-        _ => None,
-    })
+fn small(name: &Reply) -> Option<String> {
+    text(Some(name)).map(|name| name.to_ascii_lowercase())
 }
 
 /// Finds a field of a map, also if that comes as a flat list.
@@ -302,11 +285,8 @@ mod tests {
         Ok(bytes(&format!("# Server\r\n{}\r\n", lines.join("\r\n"))))
     }
 
-    fn commands(entries: &[(&str, i64)]) -> Outcome {
-        let entry = |(name, words): &(&str, i64)| Reply::Array(vec![bytes(name), Reply::Integer(*words)]);
-        let mut replies: Vec<_> = entries.iter().map(entry).collect();
-        replies.push(Reply::Nil);
-        Ok(Reply::Array(replies))
+    fn commands(names: &[&str]) -> Outcome {
+        Ok(Reply::Array(names.iter().copied().map(bytes).collect()))
     }
 
     fn found(answers: impl IntoIterator<Item = Outcome>) -> Found {
@@ -318,21 +298,15 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_asked_in_small_letters_and_ascii() {
+    fn tracking_is_asked_about_where_nobody_else_does() {
         let questions = questions(false);
         assert_eq!(questions.len(), 5);
         assert_eq!(super::questions(true).len(), 4);
-        let Command::Call(call) = &questions[2] else {
-            panic!("no call");
-        };
-        assert!(call.args.iter().any(|arg| &arg.bytes()[..] == b"json.get"));
-        let is_plain = |byte: &u8| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_');
-        assert!(call.args.iter().all(|arg| arg.bytes().iter().all(is_plain)));
     }
 
     #[test]
     fn a_redis_that_says_everything_is_known() {
-        let entries = [("getex", -2), ("zrank", 3), ("json.get", -2), ("HPEXPIRE", -6)];
+        let names = ["getex", "zrank", "json.get", "HPEXPIRE", "config|get"];
         let found = found([
             hello("redis", "7.0.15"),
             info(&[
@@ -340,7 +314,7 @@ mod tests {
                 "redis_mode:standalone",
                 "executable:/usr/bin/redis-server",
             ]),
-            commands(&entries),
+            commands(&names),
             Ok(Reply::Integer(1)),
             Ok(Reply::Ok),
         ]);
@@ -366,7 +340,7 @@ mod tests {
 
     #[test]
     fn whose_software_it_is_shows_in_several_places() {
-        let rest = || [commands(&[("zrank", -3)]), Ok(Reply::Integer(1))];
+        let rest = || [commands(&["zrank"]), Ok(Reply::Integer(1))];
         let told = |hello: Outcome, lines: &[&str]| of([hello, info(lines)].into_iter().chain(rest()));
         let valkey = told(
             hello("redis", "7.2.4"),
@@ -399,11 +373,7 @@ mod tests {
         );
         assert_eq!(dragonfly.flavour, Flavour::Other("dragonfly".to_owned()));
         assert_eq!(dragonfly.version, ServerVersion::parse("1.25.1"));
-        let keydb = of([
-            hello("redis", "6.3.4"),
-            no_permission(),
-            commands(&[("keydb.cron", -6)]),
-        ]);
+        let keydb = of([hello("redis", "6.3.4"), no_permission()]);
         assert_eq!(keydb.flavour, Flavour::KeyDb);
         let named = of([hello("Rudis\r\n", "0.1"), no_permission()]);
         assert_eq!(named.flavour, Flavour::Other("Rudis".to_owned()));
@@ -445,7 +415,10 @@ mod tests {
         assert_eq!((valkey.field_expiry, valkey.msetex), (Support::No, Support::Unknown));
         let nothing = hidden(no_permission()).capabilities;
         assert_eq!(nothing.resp3, Support::Yes);
-        assert_eq!((nothing.version, nothing.getex), (None, Support::Unknown));
+        assert_eq!(
+            (nothing.version, nothing.getex, nothing.json),
+            (None, Support::Unknown, Support::Unknown)
+        );
     }
 
     #[test]
