@@ -139,6 +139,7 @@ mod transport;
 
 // plain data
 mod breaker;
+mod capabilities;
 mod codec;
 mod command;
 mod config;
@@ -151,6 +152,7 @@ mod typed_key;
 mod value;
 
 pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
+pub use capabilities::{Capabilities, Flavour, ServerMode, ServerVersion, Support};
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};
 pub use entities::{Entities, Listing};

@@ -29,7 +29,9 @@
 //! - [`wire`]: commands and replies in the client library's words;
 //! - [`failure`]: what its errors mean, and the server's;
 //! - [`witness`]: lists that could be misread, on a connection where a token proves that they were not;
-//! - [`knowledge`]: which commands the server has;
+//! - [`survey`]: asks the server what it can;
+//! - [`scriptless`]: lists that could be misread, where no scripts are permitted;
+//! - [`knowledge`], [`findings`]: what came of that, for one connection's life and for the next;
 //! - [`clustered`]: the same road where there is a cluster;
 //! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
@@ -44,6 +46,7 @@ mod connection;
 mod context;
 mod encryption;
 mod failure;
+mod findings;
 mod gate;
 mod generation;
 mod guard;
@@ -59,7 +62,9 @@ pub(crate) mod node;
 mod pipeline;
 mod places;
 mod private;
+mod scriptless;
 pub(crate) mod session;
+mod survey;
 pub(crate) mod topology;
 mod tracking;
 mod whereabouts;

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 11] = [
     &["transport"],
     &["embedded", "near"],
     &["command", "reply", "typed_key"],
-    &["breaker", "config", "key", "metrics", "ttl", "value"],
+    &["breaker", "capabilities", "config", "key", "metrics", "ttl", "value"],
     &["codec"],
     &["error"],
 ];

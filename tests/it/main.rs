@@ -19,6 +19,7 @@ mod batching;
 mod blocking;
 #[cfg(feature = "testing")]
 mod cache_store;
+mod capabilities;
 mod codecs;
 mod entities;
 mod guest;

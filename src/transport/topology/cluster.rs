@@ -36,6 +36,7 @@ use super::{
     view::View,
 };
 use crate::{
+    capabilities::Capabilities,
     config::{Endpoint, NearPlan, NearSettings, Settings},
     error::{Error, ErrorKind, Result},
     metrics::{Counter, Metrics},
@@ -369,6 +370,16 @@ impl Cluster {
             }
         }
         Some(condition)
+    }
+
+    /// What all nodes can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let map = self.atlas.map.load();
+        let owners = map.iter().flat_map(|map| map.owners());
+        let all = owners.map(|(_, node)| node.capabilities());
+        // Of a node that was never asked anything nothing is known.
+        let known = all.filter(|capabilities| *capabilities != Capabilities::default());
+        known.reduce(Capabilities::least).unwrap_or_default()
     }
 
     pub(super) fn metrics(&self) -> Metrics {

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,7 @@ use super::super::{
 };
 use crate::{
     breaker::{Policy, Severity},
+    capabilities::Support,
     command::Call,
     config::Settings,
     near::{Near, Reason},
@@ -64,7 +65,14 @@ const PROVEN: Duration = Duration::from_millis(750);
 const CHANNEL: &str = "__redis__:invalidate";
 
 /// Keeps a feed, until it is aborted.
-pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabouts: Whereabouts, again: Arc<Notify>) {
+pub(super) async fn supervise(
+    near: Arc<Near>,
+    settings: Arc<Settings>,
+    whereabouts: Whereabouts,
+    again: Arc<Notify>,
+    permission: Arc<Mutex<Support>>,
+) {
+    let note = |support| std::mem::replace(&mut *permission.lock().unwrap_or_else(PoisonError::into_inner), support);
     let Policy { short, long, .. } = Policy::default();
     let mut failures = 0;
     loop {
@@ -74,6 +82,7 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabo
         match Feed::open(&settings, &whereabouts).await {
             Ok(feed) => {
                 failures = 0;
+                note(Support::Yes);
                 let reason = feed.follow(&near).await;
                 tracing::debug!(server = %whereabouts, reason, "the near cache is not told of changes any more");
             }
@@ -85,7 +94,9 @@ pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, whereabo
             }
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
-                tracing::warn!(server = %whereabouts, reason, "there is no near cache: the server does not tell of changes");
+                if note(Support::No) != Support::No {
+                    tracing::warn!(server = %whereabouts, reason, "there is no near cache: the server does not tell of changes");
+                }
                 again.await;
                 continue;
             }
