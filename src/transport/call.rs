@@ -14,6 +14,7 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    capabilities::Capabilities,
     command::Command,
     config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
@@ -164,6 +165,16 @@ impl Road {
     /// Returns why there is no near cache although one was asked for.
     pub(crate) fn near_obstacle(&self) -> Option<&'static str> {
         self.near_obstacle
+    }
+
+    /// Returns what whoever answers can, as far as that was found out. Never blocks.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        match &self.backend {
+            Backend::Disabled(_) => Capabilities::default(),
+            Backend::Embedded(_) => Capabilities::of_embedded(),
+            Backend::Server(topology) => topology.capabilities(),
+            Backend::Guest(_) => Capabilities::of_guest(),
+        }
     }
 
     /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.

@@ -20,6 +20,7 @@ use super::{
     failure::Failure,
     generation::{Generation, Number, Permit},
     ledger::Ledger,
+    survey::Found,
 };
 use crate::{
     breaker::{Breaker, Policy, Probe, Severity},
@@ -288,6 +289,16 @@ impl Gate {
         self.ledger.counters.connects.add(1);
         self.ledger.end_outage();
         self.attempts.send_modify(|count| *count += 1);
+    }
+
+    /// Returns how long to wait before the server is asked what it can.
+    pub(super) fn next_survey(&self) -> Duration {
+        self.ledger.findings.begin_survey()
+    }
+
+    /// Notes what the server can.
+    pub(super) fn surveyed(&self, found: &Found) {
+        self.ledger.surveyed(found);
     }
 
     /// Notes that an attempt to connect has failed.

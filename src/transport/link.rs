@@ -4,7 +4,7 @@
 //! and because it ends with its runtime without taking anybody else's calls with it. Only where more runtimes call than
 //! connections are permitted, the last connection serves all the others, from the house's runtime.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Handle, Id},
@@ -115,7 +115,10 @@ async fn supervise(ended: EndsWithRuntime, whereabouts: Whereabouts, more: Arc<S
         match attempt(gate, &whereabouts, &more).await {
             Ok(generation) => {
                 gate.open(probe, &generation);
-                let verdict = watch_over(gate, &generation, &whereabouts).await;
+                let verdict = tokio::select! {
+                    verdict = watch_over(gate, &generation, &whereabouts) => verdict,
+                    never = survey(gate, &generation) => match never {},
+                };
                 gate.close(&generation, &verdict);
                 whereabouts.doubt();
                 // In a runtime that shuts down connections are lost as well. This moment never ends there, and no outage is told of.
@@ -168,6 +171,21 @@ async fn connect_to(
         connection::knock(endpoint).await?;
     }
     Generation::open(gate.settings(), endpoint, must_be_master, more).await
+}
+
+/// Finds out what the server can. Does not return, so that it may run beside what does.
+async fn survey(gate: &Gate, generation: &Generation) -> Infallible {
+    let within = gate.settings().connect_timeout;
+    loop {
+        sleep(gate.next_survey()).await;
+        match generation.survey(within).await {
+            Ok(found) => gate.surveyed(&found),
+            // The generation has ended with its connection.
+            Err(Failure::Broken(_)) => {}
+            Err(_) => continue,
+        }
+        return std::future::pending().await;
+    }
 }
 
 /// Returns, with the reason, when the generation has ended or its heartbeat has failed.

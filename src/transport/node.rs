@@ -26,6 +26,7 @@ use super::{
     whereabouts::Whereabouts,
 };
 use crate::{
+    capabilities::Capabilities,
     command::Command,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
@@ -334,6 +335,11 @@ impl Node {
             },
             State::Ended => Condition::Idle,
         }
+    }
+
+    /// Returns what the server can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        self.ledger.capabilities()
     }
 
     pub(super) fn is_usable(&self) -> bool {

@@ -25,6 +25,7 @@ use fred::clients::Client;
 pub(super) use self::{cluster::Cluster, map::slot_of};
 use super::node::{Condition, Node};
 use crate::{
+    capabilities::Capabilities,
     config::{Endpoint, Sentinels, Settings},
     metrics::Metrics,
     near,
@@ -90,6 +91,14 @@ impl Topology {
         match self {
             Self::One(node) => node.condition(),
             Self::Cluster(cluster) => cluster.condition(),
+        }
+    }
+
+    /// Returns what the server can, as far as that was found out.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::One(node) => node.capabilities(),
+            Self::Cluster(cluster) => cluster.capabilities(),
         }
     }
 

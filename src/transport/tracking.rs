@@ -20,6 +20,7 @@ use tokio::{
 pub(super) use self::reads::Lesson;
 use super::{house, whereabouts::Whereabouts};
 use crate::{
+    capabilities::Support,
     command::Command,
     config::{NearPlan, Settings},
     near::{Near, Owed, Reason},
@@ -37,6 +38,8 @@ pub(crate) struct Tracking {
     feed: Mutex<Option<Feed>>,
     /// The server may permit now what it refused before.
     again: Arc<Notify>,
+    /// Whether the server tells of changes.
+    permission: Arc<Mutex<Support>>,
     /// The server permits no scripts: a value and its time to live are asked for one after the other.
     is_without_scripts: AtomicBool,
     /// What does not exist is remembered as well. Not in a cluster: a key whose slot is being moved may be born where this server does not see it.
@@ -64,6 +67,7 @@ impl Tracking {
             is_started: AtomicBool::new(false),
             feed: Mutex::new(None),
             again: Arc::default(),
+            permission: Arc::default(),
             is_without_scripts: AtomicBool::new(false),
             keeps_absence: !settings.is_cluster(),
         })
@@ -113,6 +117,16 @@ impl Tracking {
         done
     }
 
+    /// Notes that the server runs no scripts.
+    pub(super) fn go_without_scripts(&self) {
+        self.is_without_scripts.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether the server tells of changes, as far as it was asked to.
+    pub(super) fn is_permitted(&self) -> Support {
+        *self.permission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks a server again that has refused to tell of changes.
     pub(super) fn try_again(&self) {
         self.is_without_scripts.store(false, Ordering::Relaxed);
@@ -146,6 +160,7 @@ impl Tracking {
             Arc::clone(&self.settings),
             self.whereabouts.clone(),
             Arc::clone(&self.again),
+            Arc::clone(&self.permission),
         )
     }
 

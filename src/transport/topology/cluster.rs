@@ -36,6 +36,7 @@ use super::{
     view::View,
 };
 use crate::{
+    capabilities::Capabilities,
     config::{Endpoint, NearPlan, NearSettings, Settings},
     error::{Error, ErrorKind, Result},
     metrics::{Counter, Metrics},
@@ -88,6 +89,9 @@ struct Progress {
     surveys: u64,
     failure: Option<(Arc<str>, SystemTime)>,
 }
+
+/// The slots that a node serves, and those of them that it is giving away, with whom each goes to.
+pub(in super::super) type SlotsAt = (Vec<u16>, Vec<(u16, Endpoint)>);
 
 /// For so long a node without slots stays connected after the last call that was redirected there.
 const LINGER: Duration = Duration::from_secs(10);
@@ -152,11 +156,17 @@ impl Cluster {
         Ok(map.owners().iter().map(|(_, node)| Arc::clone(node)).collect())
     }
 
+    /// Returns the node at an endpoint, if it serves slots.
+    pub(in super::super) async fn owner_at(&self, endpoint: &Endpoint, until: Instant) -> Result<Option<Arc<Node>>> {
+        let owners = self.owners(until).await?;
+        Ok(owners.into_iter().find(|node| node.endpoint() == endpoint))
+    }
+
     /// Returns a node for what any node can answer.
     pub(in super::super) async fn anybody(&self, until: Instant) -> Result<Arc<Node>> {
         let owners = self.owners(until).await?;
         let usable = owners.iter().find(|node| node.is_usable());
-        match usable.or(owners.first()) {
+        match usable.or_else(|| owners.first()) {
             Some(node) => Ok(Arc::clone(node)),
             None => Err(self.refuse("no node of the cluster serves any slot")),
         }
@@ -177,19 +187,18 @@ impl Cluster {
         map.iter().flat_map(|map| map.slots_of(endpoint)).collect()
     }
 
-    /// Takes in what a node itself says of its slots, and returns those that it serves and is not giving away.
+    /// Takes in what a node itself says of its slots: returns those that it serves, and those that it is giving away, and to whom.
     ///
     /// # Errors
     ///
     /// - Its reply cannot be read.
-    pub(in super::super) fn still_at(node: &Node, slots: Reply, nodes: Option<&Reply>) -> Result<Vec<u16>> {
+    pub(in super::super) fn slots_at(node: &Node, slots: Reply, nodes: Option<&Reply>) -> Result<SlotsAt> {
         let endpoint = node.endpoint();
         let view = View::read(slots, nodes, endpoint);
         let view = view.ok_or_else(|| Error::decode("the reply to CLUSTER SLOTS has an unexpected shape"))?;
         let leaving = nodes.map_or_else(Vec::new, |nodes| View::leaving(nodes, endpoint));
         let own = view.ranges.iter().filter(|range| range.owner == *endpoint);
-        let slots = own.flat_map(|range| range.first..=range.last);
-        Ok(slots.filter(|slot| !leaving.contains(slot)).collect())
+        Ok((own.flat_map(|range| range.first..=range.last).collect(), leaving))
     }
 
     /// Notes that a slot belongs to another node from now on, if that is a member.
@@ -361,6 +370,16 @@ impl Cluster {
             }
         }
         Some(condition)
+    }
+
+    /// What all nodes can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let map = self.atlas.map.load();
+        let owners = map.iter().flat_map(|map| map.owners());
+        let all = owners.map(|(_, node)| node.capabilities());
+        // Of a node that was never asked anything nothing is known.
+        let known = all.filter(|capabilities| *capabilities != Capabilities::default());
+        known.reduce(Capabilities::least).unwrap_or_default()
     }
 
     pub(super) fn metrics(&self) -> Metrics {
