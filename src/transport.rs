@@ -14,6 +14,7 @@
 //! - [`generation`]: connections that live and die together, and the permits to use them;
 //! - [`nearby`]: the same road where there is a near cache;
 //! - [`pipeline`]: many commands, one after the other without waiting for answers;
+//! - [`in_order`]: many commands in a client's queue;
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
@@ -33,6 +34,7 @@
 //! - [`scriptless`]: lists that could be misread, where no scripts are permitted;
 //! - [`knowledge`], [`findings`]: what came of that, for one connection's life and for the next;
 //! - [`clustered`]: the same road where there is a cluster;
+//! - [`manner`]: how a node of a cluster is asked;
 //! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
@@ -53,10 +55,12 @@ mod guard;
 pub(crate) mod guest;
 mod house;
 mod importing;
+mod in_order;
 mod knowledge;
 mod large;
 mod ledger;
 mod link;
+mod manner;
 mod nearby;
 pub(crate) mod node;
 mod pipeline;

@@ -6,9 +6,8 @@ use tracing::{Instrument, Level, field::Empty};
 
 use super::{
     context::Context,
-    failure::{self, Failure},
+    failure,
     gate::Attempt,
-    generation::Number,
     guest::Guest,
     node::{Draft, Entered, Node},
     topology::Topology,
@@ -231,7 +230,7 @@ impl Road {
         let enter = poll_fn(|context| Poll::Ready(build.take().map(|build| node.enter(build, context.waker()))));
         match enter.await.transpose()? {
             Some(Entered::Sent(sending, generation, context)) => {
-                let answer = settle(node, generation, sending.await, Attempt::default());
+                let answer = node.settle(generation, sending.await, Attempt::default());
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
             Some(Entered::Waits(draft)) => Box::pin(self.wait(node, draft, read)).await,
@@ -256,7 +255,7 @@ impl Road {
         let owed = node.owed([&command]);
         let answer = permit.send(command).await;
         drop(owed);
-        settle(node, permit.generation().number(), answer, attempt)
+        node.settle(permit.generation().number(), answer, attempt)
             .and_then(read)
             .map_err(|error| context.explain(error))
     }
@@ -287,20 +286,6 @@ impl Road {
             }
         }
         answer
-    }
-}
-
-/// Counts what came of a call, and says it in this crate's words.
-pub(super) fn settle<T>(node: &Node, generation: Number, answer: Result<T, Failure>, attempt: Attempt) -> Result<T> {
-    match answer {
-        Ok(reply) => {
-            node.answered();
-            Ok(reply)
-        }
-        Err(failure) => {
-            node.failed(generation, &failure, attempt);
-            Err(failure.into_error())
-        }
     }
 }
 

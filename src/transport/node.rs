@@ -249,13 +249,27 @@ impl Node {
         Some(look(link.gate()))
     }
 
+    /// Counts what came of a call, and says it in this crate's words.
+    pub(super) fn settle<T>(&self, generation: Number, answer: Result<T, Failure>, attempt: Attempt) -> Result<T> {
+        match answer {
+            Ok(reply) => {
+                self.answered();
+                Ok(reply)
+            }
+            Err(failure) => {
+                self.failed(generation, &failure, attempt);
+                Err(failure.into_error())
+            }
+        }
+    }
+
     /// Notes that a call was answered in time.
-    pub(super) fn answered(&self) {
+    fn answered(&self) {
         self.ledger.counters.answered.add(1);
     }
 
     /// Notes what became of a call that was not answered well.
-    pub(super) fn failed(&self, generation: Number, failure: &Failure, attempt: Attempt) {
+    fn failed(&self, generation: Number, failure: &Failure, attempt: Attempt) {
         let counters = &self.ledger.counters;
         match failure {
             Failure::Replied(_) => counters.answered.add(1),
