@@ -110,6 +110,11 @@
 //!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
 //! - `testing`: for dev-dependencies, `FaultyCache` and the contract of every `CacheStore`.
 //!
+//! # What a server can
+//!
+//! [`RedisManager::capabilities`] tells flavour, version, modules, and what is there of scripts, tracking and newer commands. Servers that hide `CLIENT`, `CONFIG` or `INFO`
+//! are served.
+//!
 //! # Configuration
 //!
 //! Every variable stands in `.env.example`; [`Config`] explains them.
