@@ -112,6 +112,11 @@
 //! - `tls`: encrypted connections, by rustls with ring. `rediss://` or `REDIS_TLS` asks for them, and whoever asks never gets one without: a
 //!   certificate that proves nothing is an outage, with its reason in [`Health::reason`].
 //!
+//! # What a server can
+//!
+//! [`RedisManager::capabilities`] tells flavour, version, modules, and what is there of scripts, tracking and newer commands. Servers that hide `CLIENT`, `CONFIG` or `INFO`
+//! are served.
+//!
 //! # Configuration
 //!
 //! Every variable stands in `.env.example`; [`Config`] explains them.
