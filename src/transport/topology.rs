@@ -20,7 +20,7 @@ use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
-pub(super) use self::cluster::Cluster;
+pub(super) use self::{cluster::Cluster, map::slot_of};
 use super::node::{Condition, Node};
 use crate::{
     config::{Endpoint, Settings},
@@ -35,7 +35,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug)]
 pub(crate) enum Topology {
     One(Arc<Node>),
-    Cluster(Cluster),
+    Cluster(Arc<Cluster>),
 }
 
 impl Topology {
@@ -44,7 +44,7 @@ impl Topology {
     }
 
     pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>) -> Self {
-        Self::Cluster(Cluster::new(settings, seeds))
+        Self::Cluster(Arc::new(Cluster::new(settings, seeds)))
     }
 
     /// Says whether every call would be refused at once, and counts one as refused if so.

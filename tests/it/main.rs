@@ -30,6 +30,7 @@ mod lifecycle;
 mod near;
 mod operations;
 mod outage;
+mod pubsub;
 mod scans;
 mod scripts;
 mod secrets;
