@@ -6,6 +6,7 @@ use tracing::{Instrument, Level, field::Empty};
 
 use super::{
     context::Context,
+    exchange::Exchange,
     failure,
     gate::Attempt,
     guest::Guest,
@@ -30,6 +31,7 @@ pub(crate) struct Road {
     origin: Origin,
     /// Why there is no near cache although one was asked for.
     near_obstacle: Option<&'static str>,
+    exchange: Exchange,
 }
 
 /// Who answers.
@@ -83,6 +85,7 @@ impl Road {
             prefix,
             origin,
             near_obstacle,
+            exchange: Exchange::default(),
         }
     }
 
@@ -93,6 +96,7 @@ impl Road {
             prefix: Prefix::default(),
             origin: Origin::default(),
             near_obstacle: None,
+            exchange: Exchange::default(),
         }
     }
 
@@ -159,6 +163,10 @@ impl Road {
             Backend::Embedded(store) => Ok(store),
             Backend::Disabled(_) | Backend::Server(_) | Backend::Guest(_) => Err(disabled()),
         }
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// Returns why there is no near cache although one was asked for.

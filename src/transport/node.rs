@@ -11,7 +11,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use fred::clients::Client;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use super::{
     batch::UnderWay,
@@ -362,6 +365,15 @@ impl Node {
 
     pub(super) fn client(&self) -> Option<Client> {
         Some(self.gate().ok()?.current().ok()?.client())
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the right to one more connection, unless it is the last: that is kept for a runtime that has none.
+    pub(super) fn spare_connection(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)
     }
 
     /// Returns what a cluster names it by.

@@ -219,7 +219,7 @@ impl<'a> Search<'a> {
         longer: Duration,
     ) -> Result<Self> {
         let cluster = match &road.backend {
-            Backend::Server(Topology::Cluster(cluster)) => Some(cluster),
+            Backend::Server(Topology::Cluster(cluster)) => Some(&**cluster),
             _ => None,
         };
         let slot = match cluster {

@@ -40,7 +40,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug)]
 pub(crate) enum Topology {
     One(Arc<Node>),
-    Cluster(Cluster),
+    Cluster(Arc<Cluster>),
 }
 
 impl Topology {
@@ -49,7 +49,7 @@ impl Topology {
     }
 
     pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>) -> Self {
-        Self::Cluster(Cluster::new(settings, seeds))
+        Self::Cluster(Arc::new(Cluster::new(settings, seeds)))
     }
 
     /// The master that Sentinels watch, wherever that is.
