@@ -15,7 +15,7 @@ use super::{
     gate::chance,
     manner::Manner,
     node::Node,
-    pipeline::ask_some,
+    pipeline::{AT_ONCE, ask_some},
     topology::{
         Cluster,
         cluster::SlotsAt,
@@ -45,7 +45,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 const LAST: Duration = Duration::from_millis(2);
 
 /// So many redirections are followed without a pause: one is common, two happen.
-const AT_ONCE: u32 = 2;
+const HOPS: u32 = 2;
 
 impl Road {
     /// Asks whoever in a cluster is concerned.
@@ -64,10 +64,14 @@ impl Road {
             }
             // One by one, because each node batches them, and near caches know them so.
             Route::Parts(parts, Merge::Values) => {
-                let asked = parts
-                    .into_iter()
-                    .map(|(slot, get)| Box::pin(self.ask_slot(cluster, slot, get)));
-                Merge::Values.apply(join_all(asked).await)
+                let mut answers = Vec::with_capacity(parts.len());
+                let mut parts = parts.into_iter();
+                while parts.len() > 0 {
+                    let some = parts.by_ref().take(AT_ONCE);
+                    let asked = some.map(|(slot, get)| Box::pin(self.ask_slot(cluster, slot, get)));
+                    answers.extend(join_all(asked).await);
+                }
+                Merge::Values.apply(answers)
             }
             Route::Parts(parts, merge) => {
                 let (slots, commands) = parts.into_iter().map(|(slot, part)| (Some(slot), part)).unzip();
@@ -333,7 +337,7 @@ async fn next_step(
     if redirection.is_none() && !has_left {
         return None;
     }
-    if hop >= AT_ONCE || redirection == Some(Redirection::TryAgain) {
+    if hop >= HOPS || redirection == Some(Redirection::TryAgain) {
         sleep(PAUSE.mul_f64(0.5 + chance())).await;
     }
     if Instant::now() + LAST >= until {
@@ -367,15 +371,15 @@ async fn send_steps(
         group.or_insert_with(|| (step, Vec::new())).1.push(place);
     }
     let sending = groups.into_values().map(|(step, places)| {
-        let own = places
-            .iter()
-            .filter_map(|place| commands.get(*place).cloned())
-            .collect();
         Box::pin(async move {
-            let answers = ask_some(&step.node, own, step.manner, until).await;
-            let told = places.into_iter().zip(answers);
-            told.map(|(place, answer)| (place, step.clone(), answer))
-                .collect::<Vec<_>>()
+            let mut told = Vec::with_capacity(places.len());
+            for some in places.chunks(AT_ONCE) {
+                let own = some.iter().filter_map(|place| commands.get(*place).cloned());
+                let answers = ask_some(&step.node, own.collect(), step.manner, until).await;
+                let each = some.iter().zip(answers);
+                told.extend(each.map(|(place, answer)| (*place, step.clone(), answer)));
+            }
+            told
         })
     });
     join_all(sending).await.into_iter().flatten().collect()

@@ -5,6 +5,7 @@
 //! - [`cluster`]: the nodes of a cluster, and which of them serves a key;
 //! - [`survey`]: the task that asks the nodes for that;
 //! - [`map`]: slots and their owners;
+//! - [`slot`]: which slot a key is in;
 //! - [`view`]: what a node tells of its cluster;
 //! - [`redirection`]: what it replies where another one has to be asked;
 //! - [`route`]: which nodes a command concerns;
@@ -17,6 +18,7 @@ mod map;
 pub(super) mod redirection;
 pub(super) mod route;
 mod sentinel;
+mod slot;
 mod survey;
 mod view;
 
@@ -24,7 +26,7 @@ use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
-pub(super) use self::{cluster::Cluster, map::slot_of};
+pub(super) use self::{cluster::Cluster, slot::slot_of};
 use super::node::{Condition, Node};
 use crate::{
     capabilities::Capabilities,

@@ -7,7 +7,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::map::SLOTS;
+use super::slot::SLOTS;
 use crate::config::Endpoint;
 
 /// A cursor over all nodes, as one value that its holder cannot look into.

@@ -31,7 +31,7 @@ impl Redirection {
         if words.next().is_some() || !matches!(code, "MOVED" | "ASK") {
             return None;
         }
-        let slot = slot.parse().ok().filter(|slot| *slot < super::map::SLOTS)?;
+        let slot = slot.parse().ok().filter(|slot| *slot < super::slot::SLOTS)?;
         let to = endpoint(address, asked)?;
         Some(match code {
             "MOVED" => Self::Moved { slot, to },

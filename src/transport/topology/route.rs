@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::map::slot_of;
+use super::slot::slot_of;
 use crate::{
     command::{Arg, Call, Command, Set},
     error::{Error, ErrorKind, Result},

@@ -112,7 +112,7 @@ impl<'a> Line<'a> {
 
 fn slot(reply: Reply) -> Option<u16> {
     let slot = u16::try_from(reply.into_integer().ok()?).ok()?;
-    (slot < super::map::SLOTS).then_some(slot)
+    (slot < super::slot::SLOTS).then_some(slot)
 }
 
 /// Reads where a node is, and its identity.

@@ -143,6 +143,24 @@ async fn keys_in_several_slots_are_refused_where_a_command_cannot_be_taken_apart
 }
 
 #[tokio::test]
+async fn more_keys_than_may_be_under_way_take_more_round_trips() {
+    let cluster = Cluster::of_masters(1).await;
+    let redis = patient_manager(&cluster);
+    let keys = keys_everywhere("many", 5_000);
+    assert!(
+        redis
+            .set_many(keys.iter().map(|key| (key.as_str(), key.as_str())))
+            .await
+    );
+    let values = redis.get_many(keys.as_slice()).await;
+    assert!(values.iter().zip(&keys).all(|(value, key)| value.as_ref() == Some(key)));
+    let strings = redis.service().string();
+    let operations: Vec<_> = keys.iter().map(|key| strings.strlen(key.as_str())).collect();
+    assert_eq!(redis.service().pipeline(operations).await.unwrap().len(), 5_000);
+    assert_eq!(redis.delete(keys.as_slice()).await, 5_000);
+}
+
+#[tokio::test]
 async fn a_scan_goes_over_all_nodes() {
     let cluster = Cluster::of_masters(3).await;
     let redis = patient_manager(&cluster);
