@@ -1,5 +1,7 @@
 //! One server: its outage, and one supervised link for each runtime that uses it.
 
+mod moving;
+
 use std::{
     sync::{
         Arc, Mutex, Once, PoisonError,
@@ -376,7 +378,7 @@ impl Node {
         Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)
     }
 
-    /// Returns what a cluster names it by.
+    /// Returns what names it among others. Of a server that may move this is no place.
     pub(super) fn endpoint(&self) -> &Endpoint {
         self.whereabouts.endpoint()
     }
@@ -456,42 +458,5 @@ impl Node {
         links.push(Arc::new(link));
         self.links.store(Arc::new(links));
         Ok(gate)
-    }
-}
-
-/// For a server that moves.
-impl Node {
-    /// Says whether it answers calls, of any runtime.
-    pub(super) fn is_answering(&self) -> bool {
-        self.any(|state| matches!(state, State::Up { .. }))
-    }
-
-    /// Says whether calls of any runtime wait for it, or are refused.
-    pub(super) fn is_missed(&self) -> bool {
-        self.any(|state| matches!(state, State::Starting | State::Down { .. }))
-    }
-
-    /// Leaves every place but that one, and connects there as soon as that is published. Before, nothing is left of another place: nothing near, and
-    /// no open way there.
-    pub(super) fn move_to<T>(&self, endpoint: &Endpoint, publish: impl FnOnce() -> T) -> T {
-        let links = self.links.load_full();
-        let leave = || {
-            for link in links.iter() {
-                link.gate().leave_for(endpoint);
-            }
-            publish()
-        };
-        let published = match &self.tracking {
-            Some(tracking) => tracking.stop_for_move(leave),
-            None => leave(),
-        };
-        for link in links.iter() {
-            link.gate().hurry();
-        }
-        published
-    }
-
-    fn any(&self, is: impl Fn(&State) -> bool) -> bool {
-        self.links.load().iter().any(|link| is(&link.gate().state()))
     }
 }

@@ -25,6 +25,9 @@ pub(super) trait Guide: fmt::Debug + fmt::Display + Send + Sync {
 
     fn known(&self) -> watch::Receiver<Known>;
 
+    /// Returns what stands for its endpoint where a place does not matter, but the server does.
+    fn stand_in(&self) -> &Endpoint;
+
     /// Has it found out anew: the server did not behave as a master does.
     fn doubt(&self);
 }
@@ -38,12 +41,6 @@ pub(super) enum Known {
     /// Nobody says, for this reason.
     Nowhere(Refusal),
 }
-
-/// Where nothing is.
-static NOBODY: Endpoint = Endpoint::Tcp {
-    host: String::new(),
-    port: 0,
-};
 
 /// For whoever connects.
 impl Whereabouts {
@@ -117,11 +114,11 @@ impl Whereabouts {
         }
     }
 
-    /// Returns what a cluster names the server by; nobody's endpoint for a master, which is no part of one.
+    /// Returns what names the server among others: its endpoint, or what stands for that where it may move.
     pub(super) fn endpoint(&self) -> &Endpoint {
         match self {
             Self::Fixed(endpoint) => endpoint,
-            Self::Master(_) => &NOBODY,
+            Self::Master(guide) => guide.stand_in(),
         }
     }
 }

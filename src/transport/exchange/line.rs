@@ -13,6 +13,7 @@ use super::{
     super::{
         connection::Refusal,
         failure::{self, Failure},
+        gate::moved,
         node::Node,
         topology::redirection::Redirection,
     },
@@ -22,7 +23,7 @@ use super::{
     frame,
     pulse::{Pulse, Verdict},
 };
-use crate::error::ErrorKind;
+use crate::{config::Endpoint, error::ErrorKind};
 
 /// For so long a connection on which nothing is listened to waits for somebody who listens.
 const LINGER: Duration = Duration::from_secs(2);
@@ -56,8 +57,9 @@ pub(super) async fn run(desk: Arc<Desk>, id: LineId, node: Arc<Node>) {
         id,
         refusal: Refusal::of(Failure::lost()),
     };
-    let opened = Line::open(node.settings(), node.endpoint()).await;
-    let (Ok(line), Some(bell)) = (opened.map_err(|refusal| ending.refusal = refusal), desk.bell_of(id)) else {
+    let opened = connect(&node).await.map_err(|refusal| ending.refusal = refusal);
+    let (Ok((line, endpoint)), Some(bell)) = (opened, desk.bell_of(id)) else {
+        node.doubt();
         return;
     };
     desk.established(id);
@@ -70,8 +72,24 @@ pub(super) async fn run(desk: Arc<Desk>, id: LineId, node: Arc<Node>) {
         idle_since: None,
         is_unflushed: false,
     };
-    if let Err(refusal) = talk.listen(&bell).await {
+    let ended = tokio::select! {
+        ended = talk.listen(&bell) => ended,
+        endpoint = node.moved(&endpoint) => Err(Refusal::passing(moved(&endpoint))),
+    };
+    if let Err(refusal) = ended {
         ending.refusal = refusal;
+        node.doubt();
+    }
+}
+
+/// Connects to where the server is; anew where it turns out to be elsewhere meanwhile.
+async fn connect(node: &Node) -> Result<(Line, Endpoint), Refusal> {
+    loop {
+        let endpoint = node.place().await?;
+        tokio::select! {
+            opened = Line::open(node.settings(), &endpoint) => return Ok((opened?, endpoint)),
+            _ = node.moved(&endpoint) => {}
+        }
     }
 }
 

@@ -106,6 +106,10 @@ impl Guide for Watch {
         self.master.known()
     }
 
+    fn stand_in(&self) -> &Endpoint {
+        self.master.stand_in()
+    }
+
     fn doubt(&self) {
         self.master.doubt();
     }

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use redis_manager::Key;
+use redis_manager::{Event, Key, Subscription};
 use tokio::{runtime::Builder, time::sleep};
 
 use super::{fails_over, is_healed, manager};
@@ -53,6 +53,48 @@ async fn transactions_watches_and_waiting_go_to_the_new_master() {
         list.lrange::<String>("none", 0, -1).await.unwrap(),
         Vec::<String>::new()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscriptions_go_on_at_the_new_master() {
+    let mut sentinels = Sentinels::start().await;
+    let redis = manager(&sentinels);
+    // Nothing else has asked for the master before.
+    let mut subscription = redis.service().pubsub().subscribe("news").await.unwrap();
+    let masters = [sentinels.stop_master(), 1];
+    fails_over(&sentinels, &redis, masters[0], "with a subscription, hung").await;
+    arrives_from(&sentinels, &mut subscription, 1).await;
+    sentinels.wait_until_settled().await;
+    sentinels.resume(masters[0]);
+    sentinels.wait_until_replica(masters[0]).await;
+    assert_eq!(sentinels.failover().await, masters[1]);
+    fails_over(&sentinels, &redis, masters[1], "with a subscription, handed over").await;
+    arrives_from(&sentinels, &mut subscription, 0).await;
+}
+
+/// Waits until what is published at that server arrives.
+async fn arrives_from(sentinels: &Sentinels, subscription: &mut Subscription, server: usize) {
+    let payload = format!("from {server}");
+    let heard = async {
+        loop {
+            if let Event::Message(message) = subscription.next().await.expect("it has not ended")
+                && message.payload_as::<String>().unwrap() == payload
+            {
+                return;
+            }
+        }
+    };
+    let published = async {
+        loop {
+            sentinels.command(server, &["PUBLISH", "news", &payload]);
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = heard => {}
+        () = published => {}
+        () = sleep(SLACK) => panic!("nothing comes from the new master"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

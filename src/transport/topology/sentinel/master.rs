@@ -14,6 +14,8 @@ use crate::config::{Endpoint, Sentinels, Settings, Target};
 #[derive(Debug)]
 pub(super) struct Master {
     sentinels: Sentinels,
+    /// Its name, as if that were a place.
+    stand_in: Endpoint,
     /// How Sentinels are connected to: as the master, but by a user of their own.
     settings: Settings,
     known: watch::Sender<Known>,
@@ -32,6 +34,10 @@ impl Master {
                 db: 0,
                 ..settings.clone()
             },
+            stand_in: Endpoint::Tcp {
+                host: sentinels.master.clone(),
+                port: 0,
+            },
             sentinels,
             known: watch::Sender::new(Known::Asked),
             doubts: watch::Sender::new(0),
@@ -42,6 +48,10 @@ impl Master {
     /// Notes by which node it is reached.
     pub(super) fn is_reached_by(&self, node: &Arc<Node>) {
         drop(self.node.set(Arc::downgrade(node)));
+    }
+
+    pub(super) fn stand_in(&self) -> &Endpoint {
+        &self.stand_in
     }
 
     pub(super) fn name(&self) -> &str {
