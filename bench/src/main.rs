@@ -20,6 +20,7 @@ mod outage;
 mod peers;
 mod plot;
 mod progress;
+mod race;
 mod report;
 mod rival;
 mod server;

@@ -1,8 +1,8 @@
 //! Everybody who takes part.
 
-use super::lane::{Entrant, Lane};
 use crate::{
     peers::{self, Ours, Peer, Scribe, Visitor},
+    race::lane::{Entrant, Lane},
     report,
 };
 

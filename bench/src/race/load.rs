@@ -5,7 +5,7 @@ use crate::{Outcome, contest::key};
 
 /// Which calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Reads.
     Get,
     /// Writes that last.
@@ -29,7 +29,7 @@ pub(super) enum Call<'a> {
 
 /// What is called, by how many tasks, with which value.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// Which calls.
     kind: Kind,
     /// How many tasks call at the same time.
@@ -48,7 +48,7 @@ impl Load {
     /// # Errors
     ///
     /// - None is expected.
-    pub(super) fn new(kind: Kind, tasks: usize, value: &'static str) -> Outcome<Self> {
+    pub(crate) fn new(kind: Kind, tasks: usize, value: &'static str) -> Outcome<Self> {
         let is_mixed = kind == Kind::Mixed;
         let count = if is_mixed { KEYS.into() } else { tasks };
         Ok(Self {

@@ -1,10 +1,14 @@
 //! Contenders that take turns, and what came of it.
 
+pub(crate) mod lane;
+pub(crate) mod load;
+mod zipf;
+
 use std::{sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::{
+use self::{
     lane::{Lane, Slice},
     load::Load,
 };
@@ -18,7 +22,7 @@ use crate::{
 
 /// How often each has its turn, and how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Race {
+pub(crate) struct Race {
     /// How many turns each has.
     rounds: usize,
     /// How long a turn is.
@@ -27,7 +31,7 @@ pub(super) struct Race {
 
 /// What was measured, under which name, with which goals.
 #[derive(Debug, Clone)]
-pub(super) struct Title {
+pub(crate) struct Title {
     /// The call.
     call: &'static str,
     /// How many tasks called.
@@ -49,14 +53,14 @@ struct Record {
 }
 
 /// The turns of all. The first is ours.
-pub(super) struct Results(Vec<Record>);
+pub(crate) struct Results(Vec<Record>);
 
 /// Long enough to warm up.
 const WARM_UP: Duration = Duration::from_millis(100);
 
 impl Race {
     /// Returns the turns of many contenders.
-    pub(super) fn wide(arguments: &Arguments) -> Self {
+    pub(crate) fn wide(arguments: &Arguments) -> Self {
         Self {
             rounds: arguments.either(7, 1),
             length: Duration::from_millis(arguments.either(250, 25)),
@@ -64,7 +68,7 @@ impl Race {
     }
 
     /// Returns the turns of two in many cases.
-    pub(super) fn brief(arguments: &Arguments) -> Self {
+    pub(crate) fn brief(arguments: &Arguments) -> Self {
         Self {
             rounds: arguments.either(15, 1),
             length: Duration::from_millis(arguments.either(150, 25)),
@@ -72,7 +76,7 @@ impl Race {
     }
 
     /// Returns the turns of two whose difference is small.
-    pub(super) fn fine(arguments: &Arguments) -> Self {
+    pub(crate) fn fine(arguments: &Arguments) -> Self {
         Self {
             rounds: arguments.either(25, 5),
             length: Duration::from_millis(arguments.either(300, 100)),
@@ -82,7 +86,7 @@ impl Race {
 
 impl Title {
     /// Names it.
-    pub(super) fn new(call: &'static str, tasks: usize, suffix: &str, ratio: Goal, cpu: Goal) -> Self {
+    pub(crate) fn new(call: &'static str, tasks: usize, suffix: &str, ratio: Goal, cpu: Goal) -> Self {
         Self {
             call,
             tasks,
@@ -93,7 +97,7 @@ impl Title {
     }
 
     /// Returns what is measured, for people.
-    pub(super) fn case(&self) -> String {
+    pub(crate) fn case(&self) -> String {
         self.name("", self.call)
     }
 
@@ -108,7 +112,7 @@ impl Title {
 /// # Errors
 ///
 /// - Somebody does not store, or a task failed.
-pub(super) async fn run(lanes: &[&dyn Lane], load: &Arc<Load>, race: Race) -> Outcome<Results> {
+pub(crate) async fn run(lanes: &[&dyn Lane], load: &Arc<Load>, race: Race) -> Outcome<Results> {
     let mut records = Vec::with_capacity(lanes.len());
     for lane in lanes {
         lane.fill(load).await?;
@@ -170,7 +174,7 @@ impl Results {
     /// # Errors
     ///
     /// - None is expected.
-    pub(super) fn print(&self, title: &Title) -> Outcome {
+    pub(crate) fn print(&self, title: &Title) -> Outcome {
         for record in &self.0 {
             record.print(title)?;
         }
