@@ -1,5 +1,6 @@
 //! Contenders that take turns, and what came of it.
 
+pub(crate) mod host;
 pub(crate) mod lane;
 pub(crate) mod load;
 mod zipf;
@@ -42,6 +43,8 @@ pub(crate) struct Title {
     ratio: Goal,
     /// What ours to the best peer should be, in processor time for each call.
     cpu: Goal,
+    /// Who is meant instead of the best peer.
+    rival: Option<&'static str>,
 }
 
 /// The turns of one contender, round by round.
@@ -93,6 +96,15 @@ impl Title {
             suffix: suffix.to_owned(),
             ratio,
             cpu,
+            rival: None,
+        }
+    }
+
+    /// Measures ours by this one, whoever is best.
+    pub(crate) fn against(self, rival: &'static str) -> Self {
+        Self {
+            rival: Some(rival),
+            ..self
         }
     }
 
@@ -178,30 +190,51 @@ impl Results {
         for record in &self.0 {
             record.print(title)?;
         }
-        let Some((ours, peers)) = self.0.split_first() else {
-            return Ok(());
-        };
-        let median = |record: &Record, of| record.sample(of).median();
-        let fastest = peers
-            .iter()
-            .max_by(|one, other| median(one, Slice::per_second).total_cmp(&median(other, Slice::per_second)));
-        let thriftiest = peers
-            .iter()
-            .min_by(|one, other| median(one, Slice::cpu_micros).total_cmp(&median(other, Slice::cpu_micros)));
-        if let Some(best) = fastest {
-            let name = title.name(title.call, "_ratio");
-            let remark = format!("to {}", best.name);
-            ours.to(best, Slice::per_second)
-                .print_median_with(&name, title.ratio, &remark);
-        }
-        if let Some(best) = thriftiest {
-            let name = title.name("cpu_per_", title.call);
-            let remark = format!("to {}", best.name);
-            ours.to(best, Slice::cpu_micros)
-                .print_median_with(&name, title.cpu, &remark);
+        self.print_ratio(title, "_ratio");
+        self.print_cpu_ratio(title);
+        if title.rival.is_some() {
+            let best = Title {
+                ratio: Goal::Any,
+                rival: None,
+                ..title.clone()
+            };
+            self.print_ratio(&best, "_best_ratio");
         }
         self.draw(title);
         Ok(())
+    }
+
+    /// Prints ours to the fastest peer's.
+    fn print_ratio(&self, title: &Title, end: &str) {
+        let speed = |record: &Record| record.sample(Slice::per_second).median();
+        let (ours, peers) = self.sides(title);
+        let fastest = peers
+            .into_iter()
+            .max_by(|one, other| speed(one).total_cmp(&speed(other)));
+        if let (Some(ours), Some(best)) = (ours, fastest) {
+            let (name, remark) = (title.name(title.call, end), format!("to {}", best.name));
+            let ratio = ours.to(best, Slice::per_second);
+            ratio.print_median_with(&name, title.ratio, &remark);
+        }
+    }
+
+    /// Prints ours to the thriftiest peer's.
+    fn print_cpu_ratio(&self, title: &Title) {
+        let cost = |record: &Record| record.sample(Slice::cpu_micros).median();
+        let (ours, peers) = self.sides(title);
+        let thriftiest = peers.into_iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));
+        if let (Some(ours), Some(best)) = (ours, thriftiest) {
+            let (name, remark) = (title.name("cpu_per_", title.call), format!("to {}", best.name));
+            let ratio = ours.to(best, Slice::cpu_micros);
+            ratio.print_median_with(&name, title.cpu, &remark);
+        }
+    }
+
+    /// Returns ours, and those that it is measured by.
+    fn sides(&self, title: &Title) -> (Option<&Record>, Vec<&Record>) {
+        let is_meant = |peer: &&Record| title.rival.is_none_or(|rival| rival == peer.name);
+        let mut records = self.0.iter();
+        (records.next(), records.filter(is_meant).collect())
     }
 
     /// Adds a panel to the picture, if it is one of the cases that matter most.
