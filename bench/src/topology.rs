@@ -1,0 +1,62 @@
+//! The suite `topology`: a Cluster and a master with Sentinels, real ones that are hurt while they are used.
+
+mod caller;
+mod cluster;
+mod episode;
+mod partial;
+mod sentinel;
+mod storm;
+mod throughput;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    Outcome,
+    arguments::Arguments,
+    machine::Machine,
+    peers::{self, OursCluster, Scribe, Visitor},
+    suite::{self, Part, VALUE, runtime},
+    support,
+};
+
+/// The parts in the order of the report, under the names that `--only` takes.
+const PARTS: [(&str, Part); 5] = [
+    ("throughput", |arguments| play(throughput::throughput(arguments))),
+    ("cluster", |arguments| play(cluster::faults(arguments))),
+    ("sentinel", |arguments| play(sentinel::faults(arguments))),
+    ("storm", |arguments| play(storm::storm(arguments))),
+    ("partial", |arguments| play(partial::partial(arguments))),
+];
+
+/// Measures the suite, or the part of it that is asked for.
+///
+/// # Errors
+///
+/// - A deployment cannot be started, or does not do what is to be watched.
+pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
+    support::start_from(&arguments.server);
+    let mut scribe = Scribe::default();
+    runtime()?.block_on(async {
+        scribe.meet::<OursCluster>().await;
+        peers::introduce_clients_of_clusters(&mut scribe).await;
+    });
+    let conditions = format!("values of {} bytes\n{}", VALUE.len(), scribe.lines());
+    suite::run(arguments, machine, &conditions, &PARTS)
+}
+
+/// Plays a part to its end, or until somebody interrupts it. Whatever it has started ends with it.
+fn play(part: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = runtime()?;
+    let part = Box::pin(part);
+    let played = runtime.block_on(async {
+        let (mut interrupted, mut told) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            played = part => played,
+            _ = interrupted.recv() => Err("interrupted".into()),
+            _ = told.recv() => Err("told to end".into()),
+        }
+    });
+    // Nobody waits for calls that are still under way.
+    runtime.shutdown_background();
+    played
+}
