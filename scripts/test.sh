@@ -5,9 +5,11 @@ set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-usage: scripts/test.sh [--no-bench]
+usage: scripts/test.sh [--no-bench] [--matrix]
 
   --no-bench      leave out the benchmark, and with it the release build
+  --matrix        test single servers, Sentinel and Cluster on the servers of scripts/servers.sh as well, which come from
+                  Debian's packages; one that cannot be had is a failure
 
 environment:
   REDIS_SERVER        the server program to test against, instead of redis-server from PATH
@@ -17,9 +19,11 @@ TEXT
 }
 
 bench=yes
+matrix=no
 for argument in "$@"; do
     case $argument in
         --no-bench) bench=no ;;
+        --matrix) matrix=yes ;;
         -h | --help) usage && exit ;;
         *) usage >&2 && exit 2 ;;
     esac
@@ -181,21 +185,54 @@ step() {
     (set -e; "$@")
     status=$?
     set -e
-    if [ "$status" -ne 0 ]; then outcome=FAILED && failures=$((failures + 1)); fi
-    printf '    %-7s %4d s   %s\n' "$outcome" $((SECONDS - began)) "$name" | tee -a "$scratch/summary"
+    if [ "$status" -ne 0 ]; then outcome=FAILED; fi
+    note "$outcome" $((SECONDS - began)) "$name"
 }
 
-# Runs cargo test. Its closing lines are kept for the summary, so that each stands in the output once.
+# Puts a line into the summary: note OUTCOME SECONDS NAME.
+note() {
+    if [ "$1" != ok ]; then failures=$((failures + 1)); fi
+    printf '    %-10s %4d s   %s\n' "$@" | tee -a "$scratch/summary"
+}
+
+# Runs cargo test. Its closing lines are kept for the summary, so that each stands in the output once, with the `flavour` of the
+# servers if it was said.
 run_tests() {
-    cargo --color never test --workspace --all-features --no-fail-fast "$@" 2>&1 | awk -v results="$scratch/results" '
+    cargo --color never test --workspace --all-features --no-fail-fast "$@" 2>&1 | awk \
+        -v results="$scratch/results" -v flavour="${flavour:-}" '
         /^ *(Running|Doc-tests) / {
             heading = $0
             sub(/^ */, "", heading)
             sub(/\(.*\//, "(", heading)
             sub(/-[0-9a-f]*\)$/, ")", heading)
+            if (flavour != "") heading = heading " on " flavour
         }
         /^test result: / { print heading "\n" $0 >> results; next }
         { print; fflush() }'
+}
+
+# Runs the integration tests on each server of scripts/servers.sh, but for the one that they run on anyway.
+run_matrix() {
+    local flavour
+    for flavour in $(scripts/servers.sh --list); do
+        if is_flavour "$flavour" "$REDIS_SERVER"; then
+            say && say "$flavour is what the integration tests run on."
+        elif scripts/servers.sh "$flavour" >"$scratch/server"; then
+            step "integration tests on $flavour" run_tests_on "$flavour" "$(cat "$scratch/server")"
+        else
+            note "NOT TESTED" 0 "integration tests on $flavour, which cannot be had here"
+        fi
+    done
+}
+
+run_tests_on() {
+    local flavour=$1
+    REDIS_SERVER=$2 run_tests --test it --test topology
+}
+
+# Says whether this program is, for instance, a redis-7.
+is_flavour() {
+    "$2" --version | tr '[:upper:]' '[:lower:]' | grep -q "^${1%-*} server v=${1#*-}\."
 }
 
 document() {
@@ -313,6 +350,7 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets --all-features -- -D warnings
 step "lints without features" cargo clippy --all-targets -- -D warnings
 step "unit and integration tests" run_tests --lib --bins --tests
+if [ "$matrix" = yes ]; then run_matrix; fi
 step "documentation tests" run_tests --doc
 step "documentation" document --all-features
 step "documentation with private items" document --all-features --document-private-items

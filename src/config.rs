@@ -1,6 +1,7 @@
 //! Configuration: what the environment says, checked variable by variable.
 
 mod address;
+mod encryption;
 mod environment;
 mod route;
 mod secret;
@@ -9,6 +10,7 @@ mod target;
 
 use std::{path::PathBuf, time::Duration};
 
+pub(crate) use encryption::TlsSettings;
 pub use secret::Secret;
 pub(crate) use settings::{NearPlan, NearSettings, Settings};
 pub(crate) use target::{Endpoint, Sentinels, Target};
@@ -61,14 +63,17 @@ pub struct Config {
     pub sentinel_password: Option<Secret>,
     /// `REDIS_NODES`: `host:port` of the Sentinels, or of some nodes of the cluster.
     pub nodes: Vec<String>,
-    /// `REDIS_TLS`: whether to encrypt the connection.
+    /// `REDIS_TLS`: whether connections are encrypted; a URL with `rediss://` or `valkeys://` says so as well. It needs the feature `tls`.
     pub tls: bool,
-    /// `REDIS_TLS_CA_FILE`: certificates to trust, PEM.
+    /// `REDIS_TLS_CA_FILE`: whom to trust, certificates in PEM; without it, whom this machine trusts. This file and the two below are read
+    /// again for each connection.
     pub tls_ca_file: Option<PathBuf>,
-    /// `REDIS_TLS_CERT_FILE`: the client's certificate, PEM.
+    /// `REDIS_TLS_CERT_FILE`: the client's certificate, and those that lead from it to one that the server trusts, PEM.
     pub tls_cert_file: Option<PathBuf>,
-    /// `REDIS_TLS_KEY_FILE`: the client's private key, PEM.
+    /// `REDIS_TLS_KEY_FILE`: the client's private key, PEM, without a passphrase.
     pub tls_key_file: Option<PathBuf>,
+    /// `REDIS_TLS_SERVER_NAME`: the name, or the address, that the server's certificate must bear; the host's by default.
+    pub tls_server_name: Option<String>,
     /// `REDIS_MAX_CONNECTIONS`: upper bound of the pool, 10 by default; how many are opened is the manager's choice.
     pub max_connections: usize,
     /// `REDIS_SOCKET_TIMEOUT`: the deadline of every call, 0.5 s by default.
@@ -148,6 +153,7 @@ impl Default for Config {
             tls_ca_file: None,
             tls_cert_file: None,
             tls_key_file: None,
+            tls_server_name: None,
             max_connections: 10,
             socket_timeout: Duration::from_millis(500),
             socket_connect_timeout: Duration::from_secs(1),

@@ -109,6 +109,8 @@
 //! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
 //!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
 //! - `testing`: for dev-dependencies, `FaultyCache` and the contract of every `CacheStore`.
+//! - `tls`: encrypted connections, by rustls with ring. `rediss://` or `REDIS_TLS` asks for them, and whoever asks never gets one without: a
+//!   certificate that proves nothing is an outage, with its reason in [`Health::reason`].
 //!
 //! # Configuration
 //!
@@ -137,6 +139,7 @@ mod transport;
 
 // plain data
 mod breaker;
+mod capabilities;
 mod codec;
 mod command;
 mod config;
@@ -149,6 +152,7 @@ mod typed_key;
 mod value;
 
 pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
+pub use capabilities::{Capabilities, Flavour, ServerMode, ServerVersion, Support};
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};
 pub use entities::{Entities, Listing};

@@ -16,6 +16,7 @@ pub use self::{
     strings::Lookup,
 };
 use crate::{
+    capabilities::Capabilities,
     config::{Config, Settings, Target},
     error::Result,
     metrics::Metrics,
@@ -215,6 +216,26 @@ impl RedisManager {
     /// ```
     pub fn health(&self) -> Health {
         Health::of(self.service.road(), self.built)
+    }
+
+    /// Returns what the server can, as it said when the last connection to it was made. Never blocks, does no I/O.
+    ///
+    /// Before the first connection, for a moment after it, and on a manager that is disabled, nothing is known. In an outage it is what the server could.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Capabilities, Config, RedisManager, Support};
+    ///
+    /// let embedded = RedisManager::new(Config::from_url("memory://"))?;
+    /// assert_eq!(embedded.capabilities().getex, Support::Yes);
+    ///
+    /// let off = RedisManager::disabled("an example");
+    /// assert_eq!(off.capabilities(), Capabilities::default());
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    pub fn capabilities(&self) -> Capabilities {
+        self.service.capabilities()
     }
 
     /// Returns what was counted since the manager was built; all zero on other backends than a server.

@@ -67,7 +67,7 @@ pub(crate) enum Reason {
     Outage,
     /// The manager was disconnected.
     Disconnected,
-    /// Slots belong to another node now.
+    /// Another server serves what this one did: slots of a cluster, or a new master.
     Moved,
 }
 

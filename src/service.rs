@@ -41,6 +41,7 @@ pub use self::{
     typed::{TypedGetExCommand, TypedOperations},
 };
 use crate::{
+    capabilities::Capabilities,
     codec::{self, Format},
     command::Command,
     config::Settings,
@@ -117,6 +118,22 @@ impl RedisService {
 
     pub(crate) fn road(&self) -> &Arc<Road> {
         &self.road
+    }
+
+    /// Returns what the server can, as [`RedisManager::capabilities`](crate::RedisManager::capabilities) does. Of a client of the caller's hardly
+    /// anything is known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_manager::{Config, RedisManager, Support};
+    ///
+    /// let redis = RedisManager::new(Config::from_url("memory://"))?;
+    /// assert_eq!(redis.service().capabilities().json, Support::No);
+    /// # Ok::<(), redis_manager::Error>(())
+    /// ```
+    pub fn capabilities(&self) -> Capabilities {
+        self.road.capabilities()
     }
 
     /// Strings and counters.

@@ -15,6 +15,8 @@
 #[expect(dead_code, unreachable_pub, reason = "the other tests need the rest of it")]
 mod support;
 
+#[cfg(feature = "tls")]
+use std::fs;
 use std::{
     env, io,
     process::{Command, ExitCode, Output},
@@ -22,8 +24,12 @@ use std::{
     thread,
 };
 
+#[cfg(feature = "tls")]
+use redis_manager::Config;
 use redis_manager::{HealthState, Lookup, RedisManager, redis_manager};
 use support::RedisServer;
+#[cfg(feature = "tls")]
+use support::certificates::Authority;
 use tokio::runtime::{Builder, Runtime};
 
 /// What runs in a process of its own, in which environment, and what that process must have logged, and how often.
@@ -91,6 +97,21 @@ const SCENARIOS: &[Scenario] = &[
             ]
         },
         logged: &[("WARN", 0), (PASSWORD, 0)],
+    },
+    #[cfg(feature = "tls")]
+    Scenario {
+        name: "without_a_ca_file_whom_the_machine_trusts_is_trusted",
+        run: whom_the_machine_trusts_is_trusted,
+        environment: |server| {
+            let roots = server.socket().with_file_name("roots.pem");
+            let program = env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+            vec![
+                ("SSL_CERT_FILE", roots.to_str().unwrap().to_owned()),
+                ("REDIS_SERVER", program),
+                ("PATH", env::var("PATH").unwrap_or_default()),
+            ]
+        },
+        logged: &[],
     },
 ];
 
@@ -166,6 +187,25 @@ fn the_password_reaches_the_server() {
     runtime().block_on(async {
         assert!(redis_manager().set("k", "v").await, "{:?}", redis_manager().health());
         assert_eq!(redis_manager().get("k").await.as_deref(), Some("v"));
+    });
+}
+
+/// Here `SSL_CERT_FILE` says whom the machine trusts; elsewhere its own files do.
+#[cfg(feature = "tls")]
+fn whom_the_machine_trusts_is_trusted() {
+    let roots = env::var("SSL_CERT_FILE").unwrap();
+    let authority = Authority::new();
+    let server = authority.server();
+    let redis = RedisManager::new(Config::from_url(format!("rediss://localhost:{}", server.port()))).unwrap();
+    runtime().block_on(async {
+        assert!(!redis.initialize().await);
+        let reason = redis.health().reason.unwrap();
+        assert!(reason.contains("no certificates to trust"), "{reason}");
+        let broken = "-----BEGIN CERTIFICATE-----\nc2VzYW1l\n-----END CERTIFICATE-----\n";
+        let trusted = fs::read_to_string(authority.file()).unwrap();
+        fs::write(roots, [broken, &trusted].concat()).unwrap();
+        assert!(redis.initialize().await, "{:?}", redis.health());
+        assert!(redis.set("k", "v").await);
     });
 }
 

@@ -1,4 +1,4 @@
-"""A server with RedisJSON's commands, for tests/it/json_module.rs: fakeredis over TCP, on a free port of the loopback interface.
+"""A server with RedisJSON's commands, and with MSETEX, for tests/it/json_module.rs and capabilities.rs: fakeredis over TCP, on a free port of the loopback interface.
 
 Prints its port, and ends when its standard input does, that is with the test, however that ends.
 
@@ -13,6 +13,7 @@ only where its answers are not those of RedisJSON (its documentation, and its so
 - JSON.TOGGLE replies nothing in the place of what is no boolean; fakeredis an error if all matches are such.
 - JSON.TYPE of a missing key replies nothing; fakeredis an error.
 - JSON.SET and JSON.MERGE create a document at `$` only; in fakeredis JSON.SET does at any path, JSON.MERGE nowhere.
+- COMMAND LIST, of Redis 7, is missing in fakeredis.
 - A key that holds no document is an error, in just these words, without a code; fakeredis takes what it holds for JSON.
 """
 
@@ -22,7 +23,10 @@ import threading
 
 from fakeredis import TcpFakeServer
 from fakeredis._clients import _tcp_server
+from fakeredis._commands import command
 from fakeredis._helpers import OK, SimpleError
+from fakeredis.commands_mixins.server_mixin import ServerCommandsMixin
+from fakeredis.model._command_info import get_all_commands_info
 from fakeredis.stack import _json_mixin
 from redis.exceptions import RedisError
 
@@ -134,6 +138,12 @@ def checked(original):
     return command
 
 
+@command(name="COMMAND LIST", fixed=(), repeat=())
+def command_list(self):
+    return list(get_all_commands_info())
+
+
+ServerCommandsMixin.command_list = command_list
 JSON._get_single = get_single
 _json_mixin._json_write_iterate = no_error_without_a_match(_json_mixin._json_write_iterate)
 JSON.json_toggle = toggle(JSON.json_toggle)

@@ -51,7 +51,7 @@ fn is_reading(name: &str) -> bool {
             | "ZSCORE" | "ZMSCORE" | "ZCARD" | "ZCOUNT" | "ZLEXCOUNT" | "ZRANGE" | "ZRANGEBYSCORE" | "ZRANGEBYLEX"
             | "ZREVRANGE" | "ZREVRANGEBYSCORE" | "ZREVRANGEBYLEX" | "ZRANK" | "ZREVRANK" | "ZSCAN"
             | "JSON.GET" | "JSON.MGET" | "JSON.TYPE" | "JSON.ARRLEN" | "JSON.OBJKEYS" | "JSON.OBJLEN"
-            | "EVAL_RO" | "EVALSHA_RO" | "SCRIPT LOAD" | "CLIENT ID" | "COMMAND INFO" | "WATCH"
+            | "EVAL_RO" | "EVALSHA_RO" | "SCRIPT LOAD" | "CLIENT ID" | "COMMAND GETKEYS" | "WATCH"
     )
 }
 

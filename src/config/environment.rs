@@ -27,6 +27,7 @@ struct Environment {
     redis_tls_ca_file: Option<String>,
     redis_tls_cert_file: Option<String>,
     redis_tls_key_file: Option<String>,
+    redis_tls_server_name: Option<String>,
     redis_max_connections: Option<String>,
     redis_socket_timeout: Option<String>,
     redis_socket_connect_timeout: Option<String>,
@@ -37,7 +38,7 @@ struct Environment {
     redis_serve_stale_in_outage: Option<String>,
 }
 
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 26] = [
     "ENABLE_REDIS",
     "REDIS_URL",
     "REDIS_HOST",
@@ -55,6 +56,7 @@ const KNOWN: [&str; 25] = [
     "REDIS_TLS_CA_FILE",
     "REDIS_TLS_CERT_FILE",
     "REDIS_TLS_KEY_FILE",
+    "REDIS_TLS_SERVER_NAME",
     "REDIS_MAX_CONNECTIONS",
     "REDIS_SOCKET_TIMEOUT",
     "REDIS_SOCKET_CONNECT_TIMEOUT",
@@ -151,6 +153,7 @@ impl Config {
             redis_tls_ca_file,
             redis_tls_cert_file,
             redis_tls_key_file,
+            redis_tls_server_name,
             redis_max_connections,
             redis_socket_timeout,
             redis_socket_connect_timeout,
@@ -182,6 +185,7 @@ impl Config {
             tls_ca_file: set(redis_tls_ca_file).map(Into::into),
             tls_cert_file: set(redis_tls_cert_file).map(Into::into),
             tls_key_file: set(redis_tls_key_file).map(Into::into),
+            tls_server_name: set(redis_tls_server_name),
             max_connections: {
                 let connections = number(CONNECTIONS, 1..=10_000);
                 read(

@@ -15,6 +15,8 @@ pub(super) struct Route {
     pub(super) username: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) db: Option<u8>,
+    /// Whether TLS is asked for.
+    pub(super) tls: bool,
 }
 
 /// The parameters after the question mark. Each may be taken once; what is left over is a mistake.
@@ -36,13 +38,15 @@ impl Route {
     /// # Errors
     ///
     /// - The parts contradict each other, or the URL does not parse.
-    /// - They ask for what this version cannot do.
     pub(super) fn of(config: &Config) -> Result<Self> {
         if !config.enabled {
             return Ok(Self::to(Target::Disabled("ENABLE_REDIS is not true".to_owned())));
         }
         let Some(url) = &config.url else {
-            return Ok(Self::to(reachable(from_parts(config)?, config.tls, config.db, config)?));
+            return Ok(Self {
+                tls: config.tls,
+                ..Self::to(reachable(from_parts(config)?, config.db, config)?)
+            });
         };
         check(
             config.socket_path.is_none(),
@@ -50,13 +54,13 @@ impl Route {
             "a URL or REDIS_SOCKET_PATH, not both",
         )?;
         let address = Address::parse(url.expose()).map_err(|accepted| bad("REDIS_URL", accepted))?;
-        let tls = config.tls || matches!(address.scheme.as_str(), "rediss" | "valkeys");
         let (target, db) = from_url(&address, config)?;
         Ok(Self {
+            tls: config.tls || matches!(address.scheme.as_str(), "rediss" | "valkeys"),
             username: address.username,
             password: address.password.map(Secret::from),
             db,
-            ..Self::to(reachable(target, tls, db.unwrap_or(config.db), config)?)
+            ..Self::to(reachable(target, db.unwrap_or(config.db), config)?)
         })
     }
 
@@ -66,6 +70,7 @@ impl Route {
             username: None,
             password: None,
             db: None,
+            tls: false,
         }
     }
 }
@@ -138,7 +143,7 @@ fn from_url(address: &Address, config: &Config) -> Result<(Target, Option<u8>)> 
 }
 
 /// Refuses what contradicts the rest.
-fn reachable(target: Target, tls: bool, db: u8, config: &Config) -> Result<Target> {
+fn reachable(target: Target, db: u8, config: &Config) -> Result<Target> {
     check(
         db == 0 || !matches!(target, Target::Cluster(_)),
         "REDIS_DB",
@@ -150,9 +155,6 @@ fn reachable(target: Target, tls: bool, db: u8, config: &Config) -> Result<Targe
         "REDIS_SENTINEL_PASSWORD",
         "nothing (nor REDIS_SENTINEL_USERNAME) without Sentinels",
     )?;
-    if !matches!(target, Target::Memory { .. }) {
-        check_tls(tls, &target, config)?;
-    }
     Ok(target)
 }
 
@@ -236,40 +238,10 @@ fn nodes(config: &Config, hosts: &[Host], default_port: u16) -> Result<Vec<Endpo
     Ok(endpoints)
 }
 
-fn check_tls(tls: bool, target: &Target, config: &Config) -> Result<()> {
-    let Config {
-        tls_ca_file: ca,
-        tls_cert_file: cert,
-        tls_key_file: key,
-        ..
-    } = config;
-    let has_files = ca.is_some() || cert.is_some() || key.is_some();
-    check(
-        tls || !has_files,
-        "REDIS_TLS",
-        "true beside REDIS_TLS_*_FILE (or a rediss:// URL)",
-    )?;
-    check(
-        cert.is_some() == key.is_some(),
-        "REDIS_TLS_CERT_FILE",
-        "both a certificate and REDIS_TLS_KEY_FILE",
-    )?;
-    let is_unix = matches!(target, Target::Server(Endpoint::Unix(_)));
-    check(!(tls && is_unix), "REDIS_TLS", "false on a Unix socket")?;
-    if tls { Err(not_yet("TLS connections")) } else { Ok(()) }
-}
-
 pub(super) fn check(is_right: bool, variable: &str, accepted: &str) -> Result<()> {
     if is_right { Ok(()) } else { Err(bad(variable, accepted)) }
 }
 
-fn bad(variable: &str, accepted: impl fmt::Display) -> Error {
+pub(super) fn bad(variable: &str, accepted: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Config, format!("{variable}: accepted is {accepted}"))
-}
-
-fn not_yet(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("this version of redis-manager has no {what} yet"),
-    )
 }

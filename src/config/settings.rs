@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Batching, Config, Secret,
+    encryption::TlsSettings,
     route::{Route, check},
     target::Target,
 };
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) username: Option<String>,
     pub(crate) password: Option<Secret>,
     pub(crate) db: u8,
+    /// How connections are encrypted, if they are.
+    pub(crate) tls: Option<TlsSettings>,
     pub(crate) max_connections: usize,
     pub(crate) batching: Batching,
     pub(crate) deadline: Duration,
@@ -49,6 +52,7 @@ impl TryFrom<Config> for Settings {
 
     fn try_from(config: Config) -> Result<Self> {
         let route = Route::of(&config)?;
+        let tls = TlsSettings::of(&config, route.tls, &route.target)?;
         // Every field is named, so that a new one that nobody handles does not compile.
         let Config {
             enabled: _,
@@ -65,6 +69,7 @@ impl TryFrom<Config> for Settings {
             tls_ca_file: _,
             tls_cert_file: _,
             tls_key_file: _,
+            tls_server_name: _,
             db,
             username,
             password,
@@ -78,22 +83,13 @@ impl TryFrom<Config> for Settings {
             serve_stale_in_outage,
         } = config;
         check(max_connections > 0, "REDIS_MAX_CONNECTIONS", "at least one connection")?;
-        let millisecond = Duration::from_millis(1);
-        check(
-            socket_timeout >= millisecond,
-            "REDIS_SOCKET_TIMEOUT",
-            "at least 0.001 seconds",
-        )?;
-        check(
-            socket_connect_timeout >= millisecond,
-            "REDIS_SOCKET_CONNECT_TIMEOUT",
-            "at least 0.001 seconds",
-        )?;
-        check(
-            near_cache_ttl >= millisecond,
-            "REDIS_NEAR_CACHE_TTL",
-            "at least 0.001 seconds",
-        )?;
+        for (variable, time) in [
+            ("REDIS_SOCKET_TIMEOUT", socket_timeout),
+            ("REDIS_SOCKET_CONNECT_TIMEOUT", socket_connect_timeout),
+            ("REDIS_NEAR_CACHE_TTL", near_cache_ttl),
+        ] {
+            check(time >= Duration::from_millis(1), variable, "at least 0.001 seconds")?;
+        }
         let near = NearPlan::of(near_cache_mb, near_cache_ttl, serve_stale_in_outage, &route.target);
         if let NearPlan::Useless(reason) = near {
             tracing::warn!(reason, "REDIS_NEAR_CACHE_MB has no effect");
@@ -104,6 +100,7 @@ impl TryFrom<Config> for Settings {
             username: route.username.or(username),
             password: route.password.or(password),
             db: route.db.unwrap_or(db),
+            tls,
             max_connections,
             batching,
             deadline: socket_timeout,
@@ -160,6 +157,7 @@ impl Settings {
             username: None,
             password: None,
             db,
+            tls: None,
             max_connections,
             batching,
             deadline: socket_timeout,
@@ -279,7 +277,7 @@ mod tests {
 
     #[test]
     fn parts_that_contradict_each_other_are_refused() {
-        let cases: [&[(&str, &str)]; 10] = [
+        let cases: [&[(&str, &str)]; 8] = [
             &[("REDIS_URL", "redis://h"), ("REDIS_SOCKET_PATH", "/s")],
             &[("REDIS_URL", "redis-cluster://h"), ("REDIS_SOCKET_PATH", "/s")],
             &[("REDIS_SENTINEL_PASSWORD", "p")],
@@ -292,20 +290,10 @@ mod tests {
             &[("REDIS_NODES", "h:1")],
             &[("REDIS_CLUSTER", "1"), ("REDIS_NODES", "h:x")],
             &[("REDIS_CLUSTER", "1"), ("REDIS_DB", "1")],
-            &[("REDIS_TLS_CA_FILE", "/ca.pem")],
-            &[("REDIS_TLS", "1"), ("REDIS_TLS_CERT_FILE", "/cert.pem")],
         ];
         for case in cases {
             let error = settings(case).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{case:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn what_a_later_version_brings_is_refused_and_never_a_plain_single_connection() {
-        let cases: [&[(&str, &str)]; 2] = [&[("REDIS_URL", "rediss://h")], &[("REDIS_TLS", "true")]];
-        for case in cases {
-            assert_eq!(settings(case).unwrap_err().kind(), ErrorKind::Unsupported, "{case:?}");
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Health {
     pub reason: Option<String>,
     /// Since when.
     pub since: SystemTime,
-    /// Who answers: `host:port`, `unix:/path`, `memory` or `none`.
+    /// Who answers: `host:port`, `unix:/path`, `memory` or `none`. Behind Sentinels, the master's name and where it is now: `mymaster at host:port`.
     pub server: String,
     /// The near cache.
     pub near_cache: NearCacheHealth,

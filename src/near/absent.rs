@@ -64,6 +64,10 @@ impl Near {
         match *self {}
     }
 
+    pub(crate) fn empty(&self, _: Reason) {
+        match *self {}
+    }
+
     pub(crate) fn begin_outage(&self) {
         match *self {}
     }
@@ -72,7 +76,7 @@ impl Near {
         match *self {}
     }
 
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, _: Reason) {
         match *self {}
     }
 

@@ -37,7 +37,7 @@ impl Reason {
             Self::ServerFlushed => "the server has emptied a database",
             Self::Outage => "an outage, or the end of one",
             Self::Disconnected => "disconnected",
-            Self::Moved => "slots of the cluster belong to another node",
+            Self::Moved => "another server serves these keys now",
         }
     }
 }

@@ -91,6 +91,8 @@ pub enum KeyType {
 
 impl<'a> KeyOperations<'a> {
     /// Deletes one key or any list of keys (`DEL`) and returns how many there were. One round trip; none for no keys.
+    ///
+    /// In a cluster one round trip to each node; where a part has failed, others may be deleted.
     pub fn delete(&self, keys: impl IntoKeys) -> Request<'a, u64> {
         let keys = keys.into_keys();
         if keys.is_empty() {

@@ -150,8 +150,8 @@ impl<'a> StringOperations<'a> {
         self.get(key)
     }
 
-    /// Returns the values at several keys (`MGET`), as many as keys, in their order; what is no string is `None`. One round trip; none for
-    /// no keys.
+    /// Returns the values at several keys (`MGET`), as many as keys, in their order; what is no string is `None`. One round trip, in a
+    /// cluster one to each node; none for no keys.
     pub fn get_many<T: FromReply>(&self, keys: impl IntoKeys) -> Request<'a, Vec<Option<T>>> {
         let keys = keys.into_keys();
         if keys.is_empty() {
@@ -187,7 +187,8 @@ impl<'a> StringOperations<'a> {
     /// Stores several values in one step: all or none. Add an expiry, or await it as it is: `MSET` without, a script with an expiry. One
     /// round trip; none for no pairs.
     ///
-    /// It is atomic on one server. In a cluster it would be so for the keys of one slot.
+    /// It is atomic on one server, in a cluster for the keys of one slot: there it takes one round trip to each node, and where a part has failed, others may be
+    /// stored.
     pub fn set_many<K: Into<Key>, V: Into<Value>>(
         &self,
         pairs: impl IntoIterator<Item = (K, V)>,

@@ -47,6 +47,7 @@ use super::{
     boxes::{Outcome, Reused},
     connection::Connection,
     failure::Failure,
+    knowledge::Knowledge,
     large::LargeKeys,
 };
 use crate::{
@@ -82,7 +83,12 @@ pub(super) enum UnderWay {
 
 impl Batches {
     /// Starts the lanes in the runtime that this is called in.
-    pub(super) fn start(settings: &Settings, connection: &Arc<Connection>, large: &Arc<LargeKeys>) -> Self {
+    pub(super) fn start(
+        settings: &Settings,
+        connection: &Arc<Connection>,
+        large: &Arc<LargeKeys>,
+        knowledge: &Arc<Knowledge>,
+    ) -> Self {
         let batching = settings.batching;
         let mut batches = Self {
             connection: Arc::clone(connection),
@@ -107,7 +113,7 @@ impl Batches {
             batches.writes = if settings.is_cluster() {
                 batches.open(WritesAcross::default)
             } else {
-                batches.open(Writes::default)
+                batches.open(|| Writes::new(knowledge))
             };
         }
         batches

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     command::{Call, Command},
-    error::Result,
+    error::{ErrorKind, Result},
     reply::Reply,
 };
 
@@ -59,7 +59,19 @@ impl Blocking {
             command, wait, undo, ..
         } = self;
         let mut session = Session::open(road, std::slice::from_ref(&command)).await?;
-        let id = session.id().await?;
+        // Where `CLIENT` is hidden the server cannot be told to stop waiting: its answer is awaited all the same.
+        let id = match session.id().await {
+            Ok(id) => Some(id),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Auth | ErrorKind::Unsupported | ErrorKind::Server
+                ) =>
+            {
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let node = session.node();
         let (mut answer, answered) = oneshot::channel();
         let road = Arc::clone(road);
@@ -69,11 +81,13 @@ impl Blocking {
                 outcome = &mut asked => outcome,
                 () = answer.closed() => {
                     // Whether it helps or not: the answer tells what was taken.
-                    let unblock: Command = Call::new("CLIENT UNBLOCK").number(id).into();
-                    drop(match node {
-                        Some(node) => road.ask_node(&node, || Ok(unblock), Ok).await,
-                        None => road.call(|_prefix| Ok(unblock), Ok).await,
-                    });
+                    if let Some(id) = id {
+                        let unblock: Command = Call::new("CLIENT UNBLOCK").number(id).into();
+                        drop(match node {
+                            Some(node) => road.ask_node(&node, || Ok(unblock), Ok).await,
+                            None => road.call(|_prefix| Ok(unblock), Ok).await,
+                        });
+                    }
                     (&mut asked).await
                 }
             };

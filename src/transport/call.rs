@@ -14,6 +14,7 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    capabilities::Capabilities,
     command::Command,
     config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
@@ -75,7 +76,7 @@ impl Road {
                 }
                 Backend::Server(Topology::single(settings, endpoint))
             }
-            target @ Target::Sentinel(_) => Backend::Disabled(format!("this version cannot reach {target} yet").into()),
+            Target::Sentinel(sentinels) => Backend::Server(Topology::of_master(settings, sentinels)),
             Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds)),
         };
         Self {
@@ -164,6 +165,16 @@ impl Road {
     /// Returns why there is no near cache although one was asked for.
     pub(crate) fn near_obstacle(&self) -> Option<&'static str> {
         self.near_obstacle
+    }
+
+    /// Returns what whoever answers can, as far as that was found out. Never blocks.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        match &self.backend {
+            Backend::Disabled(_) => Capabilities::default(),
+            Backend::Embedded(_) => Capabilities::of_embedded(),
+            Backend::Server(topology) => topology.capabilities(),
+            Backend::Guest(_) => Capabilities::of_guest(),
+        }
     }
 
     /// Says whether a call would be refused at once, and counts it as refused if so. Never blocks.

@@ -17,6 +17,7 @@ use super::{
     pipeline::ask_some,
     topology::{
         Cluster,
+        cluster::SlotsAt,
         cursor::Cursor,
         redirection::Redirection,
         route::{self, Merge, Route},
@@ -213,12 +214,26 @@ impl Road {
         }
         for hop in 0.. {
             let sent = send_steps(std::mem::take(&mut steps), &commands, until).await;
+            if sent
+                .iter()
+                .any(|(_, _, answer)| answer.as_ref().is_err_and(Error::is_unavailable))
+            {
+                cluster.suspect();
+            }
             for (place, step, answer) in sent {
-                let next = match (&answer, slots[place]) {
-                    (Err(error), Some(slot)) => next_step(cluster, slot, &step.node, error, hop, until).await,
-                    _ => None,
+                let (Err(error), Some(slot)) = (&answer, slots[place]) else {
+                    answers[place] = Some(answer);
+                    continue;
                 };
-                match next {
+                if is_split(error, &step.node)
+                    && let Some((singles, merge)) = route::divided(&commands[place])
+                {
+                    let slots = vec![Some(slot); singles.len()];
+                    let merged = merge.apply(Box::pin(self.ask_slots(cluster, slots, singles)).await);
+                    answers[place] = Some(merged);
+                    continue;
+                }
+                match next_step(cluster, slot, &step.node, error, hop, until).await {
                     Some(Ok(step)) => steps.push((place, step)),
                     Some(Err(error)) => answers[place] = Some(Err(error)),
                     None => answers[place] = Some(answer),
@@ -237,15 +252,14 @@ impl Road {
         let until = cluster.deadline();
         let invalid = || Error::invalid("a cursor that is none of a scan");
         let mut cursor = Cursor::read(&route::cursor_of(&call)).ok_or_else(invalid)?;
-        let mut owners = cluster.owners(until).await?;
-        let under_way = cursor.at().map(|at| at.endpoint.clone());
-        let mut node = under_way.and_then(|endpoint| take(&mut owners, &endpoint));
+        let mut node = match cursor.at() {
+            Some(at) if cursor.is_import() => cluster.member(&at.endpoint, until).await,
+            Some(at) => cluster.owner_at(&at.endpoint, until).await?,
+            None => None,
+        };
         if node.is_none() {
             cursor = cursor.leave();
-            let Some(slot) = cursor.next_slot() else {
-                return Err(invalid());
-            };
-            let owner = cluster.owner(slot, until).await?;
+            let owner = cluster.owner(cursor.next_slot().ok_or_else(invalid)?, until).await?;
             cursor = cursor.begin(owner.endpoint().clone(), cluster.slots_of(owner.endpoint()).into_iter());
             node = Some(owner);
         }
@@ -264,8 +278,8 @@ impl Road {
         };
         let cursor = if &next[..] == b"0" {
             // What has moved away meanwhile comes again, from where it is now.
-            let still = self.slots_still_at(&node, until).await?;
-            cursor.finish(still.into_iter())
+            let (serving, leaving) = self.slots_at(&node, until).await?;
+            cursor.finish(&serving, &leaving)
         } else {
             cursor.advance(next)
         };
@@ -274,15 +288,15 @@ impl Road {
 }
 
 impl Road {
-    /// Asks a node which slots it serves and is not giving away.
-    async fn slots_still_at(&self, node: &Node, until: Instant) -> Result<Vec<u16>> {
+    /// Asks a node which slots it serves, and which of them it is giving away.
+    async fn slots_at(&self, node: &Node, until: Instant) -> Result<SlotsAt> {
         let questions = ["CLUSTER SLOTS", "CLUSTER NODES"].map(|question| Call::new(question).into());
         let mut answers = ask_some(node, questions.into(), Manner::Plainly, until)
             .await
             .into_iter();
         let slots = answers.next().unwrap_or_else(|| Err(lost_connection()))?;
         let nodes = answers.next().and_then(Result::ok);
-        Cluster::still_at(node, slots, nodes.as_ref())
+        Cluster::slots_at(node, slots, nodes.as_ref())
     }
 }
 
@@ -306,6 +320,11 @@ pub(super) async fn redirected(
 ) -> Option<Result<(Arc<Node>, Manner)>> {
     let step = next_step(cluster, slot, asked, error, hop, until).await?;
     Some(step.map(|Step { node, manner }| (node, manner)))
+}
+
+/// Says whether some of a command's keys are here and some elsewhere.
+fn is_split(error: &Error, asked: &Node) -> bool {
+    Redirection::of(error, asked.endpoint()) == Some(Redirection::TryAgain)
 }
 
 async fn next_step(
@@ -367,9 +386,4 @@ async fn send_steps(
         })
     });
     join_all(sending).await.into_iter().flatten().collect()
-}
-
-fn take(owners: &mut Vec<Arc<Node>>, endpoint: &Endpoint) -> Option<Arc<Node>> {
-    let place = owners.iter().position(|node| node.endpoint() == endpoint)?;
-    Some(owners.swap_remove(place))
 }

@@ -25,13 +25,14 @@ use tokio::{
 use super::{
     boxes::Reused,
     clustered::Manner,
+    encryption::{self, Explained},
     failure::{self, Failure},
     wire,
 };
 use crate::{
     breaker::Severity,
     command::{Call, Command},
-    config::{Endpoint, Settings},
+    config::{Endpoint, Settings, TlsSettings},
     error::{Error, ErrorKind},
     reply::Reply,
 };
@@ -63,13 +64,22 @@ impl Connection {
     ///
     /// Dropping the future closes the connection.
     pub(super) async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
-        Self::establish(build(settings, endpoint, Purpose::Commands)?, settings.connect_timeout).await
+        Self::open_for(Purpose::Commands, settings, endpoint).await
     }
 
     /// The same for the server's messages about changes: those reach fred whole in RESP2 only.
     #[cfg(feature = "near-cache")]
     pub(super) async fn open_for_messages(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
-        Self::establish(build(settings, endpoint, Purpose::Messages)?, settings.connect_timeout).await
+        Self::open_for(Purpose::Messages, settings, endpoint).await
+    }
+
+    async fn open_for(purpose: Purpose, settings: &Settings, endpoint: &Endpoint) -> Result<Self, Refusal> {
+        let client = build(settings, endpoint, purpose).await?;
+        let opened = Self::establish(client, settings.connect_timeout).await;
+        opened.map_err(|refusal| match &settings.tls {
+            Some(tls) => refusal.over_tls(tls, endpoint),
+            None => refusal.in_plain_text(),
+        })
     }
 
     /// The same with a client that is not connected yet.
@@ -153,7 +163,8 @@ impl Connection {
         manner: Manner,
         within: Duration,
     ) -> Result<Option<Vec<Result<Reply, Error>>>, Failure> {
-        wire::transact(&self.within(within), commands, manner == Manner::Asking).await
+        // In a box: with TLS, fred's futures are larger still.
+        Box::pin(wire::transact(&self.within(within), commands, manner == Manner::Asking)).await
     }
 
     /// Sends a new token and says whether that very token came back. The future does not keep the connection open.
@@ -170,6 +181,14 @@ impl Connection {
             Err(Failure::Replied(error)) if error.kind() == ErrorKind::Auth => Ok(true),
             outcome => outcome,
         }
+    }
+
+    /// Says whether the server calls itself a master. `HELLO` tells that as `ROLE` does, and is permitted to every user.
+    pub(super) async fn is_master(&self, within: Duration) -> Result<bool, Failure> {
+        let hello = self.send_boxed(Call::new("HELLO").arg("3").into(), within).await?;
+        let is = |reply: &Reply, word: &'static str| *reply == Reply::Bytes(Bytes::from_static(word.as_bytes()));
+        let Reply::Map(told) = hello else { return Ok(false) };
+        Ok(told.iter().any(|(name, value)| is(name, "role") && is(value, "master")))
     }
 
     /// fred takes a timeout of zero for none.
@@ -215,15 +234,17 @@ impl Drop for Connection {
     }
 }
 
+const NO_ANSWER: &str = "no answer within the time for an attempt to connect";
+
 impl Refusal {
-    fn passing(reason: impl Into<String>) -> Self {
+    pub(super) fn passing(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             severity: Severity::Passing,
         }
     }
 
-    fn lasting(reason: impl Into<String>) -> Self {
+    pub(super) fn lasting(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
             severity: Severity::Lasting,
@@ -232,7 +253,7 @@ impl Refusal {
 
     pub(super) fn of(failure: Failure) -> Self {
         let reason = match failure {
-            Failure::Timeout => "no answer within the time for an attempt to connect".to_owned(),
+            Failure::Timeout => NO_ANSWER.to_owned(),
             Failure::Broken(reason) | Failure::NotServing(reason) => reason,
             Failure::Replied(error) => error.message().to_owned(),
         };
@@ -246,6 +267,27 @@ impl Refusal {
             return Self::passing(reason);
         };
         Self::lasting(format!("{advice}{reason}"))
+    }
+
+    /// The same, where the connection was to be encrypted.
+    fn over_tls(self, tls: &TlsSettings, endpoint: &Endpoint) -> Self {
+        // A server that waits for the end of a line in plain text says nothing.
+        if self.reason == NO_ANSWER {
+            return Self::passing(format!("{NO_ANSWER}: does the server speak TLS?"));
+        }
+        match encryption::explain(&self.reason, tls, endpoint) {
+            Some(Explained { reason, severity }) => Self { reason, severity },
+            None => self,
+        }
+    }
+
+    /// The same, where it was not: a server that expects TLS hangs up on whoever speaks plain text.
+    fn in_plain_text(self) -> Self {
+        if self.reason.starts_with("Connection reset") {
+            Self::passing(format!("{}: does the server expect TLS?", self.reason))
+        } else {
+            self
+        }
     }
 }
 
@@ -307,7 +349,7 @@ impl Purpose {
     }
 }
 
-fn build(settings: &Settings, endpoint: &Endpoint, purpose: Purpose) -> Result<Client, Refusal> {
+async fn build(settings: &Settings, endpoint: &Endpoint, purpose: Purpose) -> Result<Client, Refusal> {
     let server = match endpoint {
         Endpoint::Tcp { host, port } => ServerConfig::Centralized {
             server: Server::new(host.as_str(), *port),
@@ -320,7 +362,7 @@ fn build(settings: &Settings, endpoint: &Endpoint, purpose: Purpose) -> Result<C
         (Some(_), None) => Some(purpose.credential("")),
         (None, None) => None,
     };
-    let config = FredConfig {
+    let mut config = FredConfig {
         server,
         version: purpose.protocol(),
         username: settings.username.as_deref().map(|user| purpose.credential(user)),
@@ -330,6 +372,10 @@ fn build(settings: &Settings, endpoint: &Endpoint, purpose: Purpose) -> Result<C
         fail_fast: true,
         ..FredConfig::default()
     };
+    if let Some(tls) = &settings.tls {
+        let encrypted = encryption::encrypt(&mut config, tls, settings.connect_timeout).await;
+        encrypted.map_err(Refusal::lasting)?;
+    }
     Builder::from_config(config)
         .with_connection_config(|connection| {
             connection.connection_timeout = settings.connect_timeout;

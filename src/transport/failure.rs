@@ -24,6 +24,11 @@ impl Failure {
         Self::Broken(LOST.to_owned())
     }
 
+    /// Says whether the server refused to change anything because it follows another.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self, Self::Replied(error) if error.kind() == ErrorKind::ReadOnly)
+    }
+
     /// Says it in this crate's words.
     pub(super) fn into_error(self) -> Error {
         match self {

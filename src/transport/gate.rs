@@ -20,10 +20,11 @@ use super::{
     failure::Failure,
     generation::{Generation, Number, Permit},
     ledger::Ledger,
+    survey::Found,
 };
 use crate::{
     breaker::{Breaker, Policy, Probe, Severity},
-    config::Settings,
+    config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
 };
 
@@ -142,8 +143,8 @@ impl Gate {
                 return true;
             }
             self.suspicion.notify_one();
-        } else if matches!(**self.state(), State::Down { .. }) {
-            self.hurry.notify_one();
+        } else {
+            self.hurry();
         }
         let patience = self.settings.connect_timeout + self.settings.deadline;
         drop(timeout(patience, attempts.changed()).await);
@@ -167,6 +168,11 @@ impl Gate {
             }
             Failure::Broken(reason) | Failure::NotServing(reason) => self.close(generation, reason),
         }
+    }
+
+    /// Has the generation proven at once.
+    pub(super) fn suspect(&self) {
+        self.suspicion.notify_one();
     }
 
     /// Says whether the first attempt to connect is still to be decided.
@@ -285,6 +291,16 @@ impl Gate {
         self.attempts.send_modify(|count| *count += 1);
     }
 
+    /// Returns how long to wait before the server is asked what it can.
+    pub(super) fn next_survey(&self) -> Duration {
+        self.ledger.findings.begin_survey()
+    }
+
+    /// Notes what the server can.
+    pub(super) fn surveyed(&self, found: &Found) {
+        self.ledger.surveyed(found);
+    }
+
     /// Notes that an attempt to connect has failed.
     pub(super) fn refused(&self, probe: Probe, refusal: &Refusal) {
         self.breaker().reopen(probe, Instant::now(), refusal.severity, chance());
@@ -317,6 +333,22 @@ impl Gate {
         }
         drop(breaker);
         generation.end();
+    }
+
+    /// Closes the gate, if the generation behind it is elsewhere.
+    pub(super) fn leave_for(&self, endpoint: &Endpoint) {
+        if let Ok(generation) = self.current()
+            && generation.endpoint() != endpoint
+        {
+            self.close(&generation, &moved(endpoint));
+        }
+    }
+
+    /// Has the server probed at once, if the gate is closed.
+    pub(super) fn hurry(&self) {
+        if matches!(**self.state(), State::Down { .. }) {
+            self.hurry.notify_one();
+        }
     }
 
     /// Tells of the outage, if the gate is closed because of one.
@@ -383,6 +415,11 @@ impl State {
             since: SystemTime::now(),
         }
     }
+}
+
+/// Says why a gate closes whose server is elsewhere now.
+pub(super) fn moved(endpoint: &Endpoint) -> String {
+    format!("the master has moved to {endpoint}")
 }
 
 fn millis(time: Duration) -> u64 {

@@ -13,7 +13,9 @@ use std::{
 };
 
 use fred::clients::Client;
+use futures_util::future::join_all;
 use tokio::{
+    join,
     sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch},
     time::{sleep, timeout},
 };
@@ -28,11 +30,13 @@ use super::{
     large::LargeKeys,
     places::Places,
     private::{Private, Privates},
+    scriptless,
+    survey::{self, Found},
     witness::{self, Witnessed},
 };
 use crate::{
     command::Command,
-    config::{Endpoint, Settings},
+    config::{Endpoint, NearPlan, Settings},
     error::{Error, ErrorKind},
     reply::Reply,
 };
@@ -43,6 +47,7 @@ pub(super) struct Generation {
     number: Number,
     settings: Arc<Settings>,
     endpoint: Endpoint,
+    must_be_master: bool,
     main: Arc<Connection>,
     batches: Batches,
     /// Whose values are large.
@@ -56,8 +61,8 @@ pub(super) struct Generation {
     witnessed: Witnessed,
     /// For slots that are being moved here.
     importing: Importing,
-    /// Which commands the server has.
-    knowledge: Knowledge,
+    /// What the server can.
+    knowledge: Arc<Knowledge>,
     /// Bounds the commands of pipelines.
     pipelined: Semaphore,
     /// Bounds what is in flight. Closed when the generation ends, which releases whoever waits.
@@ -94,30 +99,37 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 const PIPELINED: usize = 2048;
 
 impl Generation {
-    /// Opens the connection for small values.
+    /// Opens the connection for small values, to a server that has to be a master if that is asked for.
     ///
     /// # Errors and cancel safety
     ///
-    /// As [`Connection::open`].
+    /// As [`Connection::open`]; also, the server is no master.
     pub(super) async fn open(
         settings: &Arc<Settings>,
         endpoint: &Endpoint,
+        must_be_master: bool,
         budget: &Arc<Semaphore>,
     ) -> Result<Arc<Self>, Refusal> {
         let main = Arc::new(Connection::open(settings, endpoint).await?);
+        if must_be_master {
+            let is_master = main.is_master(settings.connect_timeout).await;
+            proven(is_master, endpoint).map_err(Refusal::of)?;
+        }
         let large = Arc::<LargeKeys>::default();
+        let knowledge = Arc::<Knowledge>::default();
         Ok(Arc::new(Self {
             number: Number(GENERATIONS.fetch_add(1, Relaxed)),
             settings: Arc::clone(settings),
             endpoint: endpoint.clone(),
-            batches: Batches::start(settings, &main, &large),
+            must_be_master,
+            batches: Batches::start(settings, &main, &large, &knowledge),
             main,
             large,
             bulk: Mutex::new(None),
             privates: Privates::new(Arc::clone(budget)),
             witnessed: Witnessed::default(),
             importing: Importing::default(),
-            knowledge: Knowledge::default(),
+            knowledge,
             pipelined: Semaphore::new(PIPELINED),
             budget: Arc::clone(budget),
             places: Places::new(IN_FLIGHT),
@@ -157,9 +169,31 @@ impl Generation {
         &self.privates
     }
 
-    /// Sends a new token and says whether that very token came back.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a new token and says whether that very token came back. Who has to be a master has to say that it still is one.
     pub(super) async fn heartbeat(&self, within: Duration) -> Result<bool, Failure> {
-        self.main.is_in_step(within).await
+        if !self.must_be_master {
+            return self.main.is_in_step(within).await;
+        }
+        let (is_in_step, is_master) = join!(self.main.is_in_step(within), self.main.is_master(within));
+        Ok(is_in_step? && proven(is_master, &self.endpoint)?)
+    }
+
+    /// Finds out what the server can, in one round trip that takes so long at most.
+    ///
+    /// # Errors
+    ///
+    /// - The server does not answer, or does not serve: it is to be asked again.
+    pub(super) async fn survey(&self, within: Duration) -> Result<Found, Failure> {
+        let is_tracked = matches!(self.settings.near, NearPlan::Wanted(_));
+        let questions = survey::questions(is_tracked).into_iter();
+        let asked = questions.map(|question| self.main.send_boxed(question, within));
+        let found = survey::read(join_all(asked).await)?;
+        self.knowledge.learn_all(&found.capabilities, found.commands.as_ref());
+        Ok(found)
     }
 
     /// Ends the generation: nothing that is queued will be sent, and whoever waits is released at once.
@@ -214,12 +248,15 @@ impl Generation {
     }
 
     fn send(&self, command: Command, within: Duration) -> Sending<'_> {
+        let command = self.knowledge.reworded(command);
         if within == self.settings.deadline && self.batches.has_lane_for(&command) {
             Sending::Special(Box::pin(self.send_batched(command, within)))
         } else if knowledge::is_doubtful(command.name()) {
             Sending::Special(Box::pin(self.send_if_known(command, within)))
         } else if witness::is_for(&command) {
             Sending::Special(Box::pin(self.send_witnessed(command, within)))
+        } else if scriptless::is_for(&command) && !self.knowledge.runs_scripts() {
+            Sending::Special(Box::pin(self.send_guarded(command, within)))
         } else if self.goes_aside(&command) {
             Sending::Special(Box::pin(self.send_large(command, within)))
         } else {
@@ -248,12 +285,8 @@ impl Generation {
         if let Some(is_known) = self.knowledge.of(name) {
             return Ok(is_known);
         }
-        match self.main.send_boxed(knowledge::question(name), within).await {
-            Ok(answer) => Ok(self.knowledge.learn(name, &answer)),
-            // Not permitted to ask: what the server says to the command itself has to do.
-            Err(Failure::Replied(_)) => Ok(true),
-            Err(failure) => Err(failure),
-        }
+        let answer = self.main.send_boxed(knowledge::question(name), within).await;
+        self.knowledge.learn(name, answer)
     }
 
     async fn send_witnessed(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
@@ -266,9 +299,22 @@ impl Generation {
             Some(answer) => answer,
             None => {
                 let left = within.saturating_sub(asked.elapsed());
-                self.main.send_boxed(command, left).await
+                self.send_guarded(command, left).await
             }
         }
+    }
+
+    /// Asks for a list by a script, or by a transaction where that is refused.
+    async fn send_guarded(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
+        let asked = Instant::now();
+        if !self.knowledge.refuses_scripts() {
+            match self.main.send_boxed(command.clone(), within).await {
+                Err(Failure::Replied(error)) if !self.knowledge.runs_scripts() && scriptless::is_refusal(&error) => {}
+                sent => return sent,
+            }
+        }
+        let left = within.saturating_sub(asked.elapsed());
+        scriptless::send(&self.privates, &self.settings, &self.endpoint, command, left).await
     }
 
     /// Says whether a command's values travel on a connection of their own.
@@ -344,6 +390,15 @@ impl Generation {
     }
 }
 
+/// Reads what a server says of its role.
+fn proven(is_master: Result<bool, Failure>, endpoint: &Endpoint) -> Result<bool, Failure> {
+    if is_master? {
+        Ok(true)
+    } else {
+        Err(Failure::NotServing(format!("{endpoint} is no master")))
+    }
+}
+
 impl Permit {
     /// Sends a command and waits for its answer, at most until the deadline.
     ///
@@ -373,6 +428,7 @@ impl Permit {
         if self.generation.knowledge.of(command.name()) == Some(false) {
             return Sending::Special(Box::pin(ready(Err(knowledge::unknown(command.name())))));
         }
+        let command = self.generation.knowledge.reworded(command);
         Sending::Plain(self.generation.main.send_boxed(command, self.left))
     }
 
@@ -423,6 +479,14 @@ impl Permit {
             ..
         } = &*self.generation;
         Box::pin(privates.take(settings, endpoint, self.left)).await
+    }
+
+    /// Puts a transaction's commands into the words of the server.
+    pub(super) fn reworded(&self, commands: Vec<Command>) -> Vec<Command> {
+        let commands = commands.into_iter();
+        commands
+            .map(|command| self.generation.knowledge.reworded(command))
+            .collect()
     }
 
     /// Returns the deadline of every call.

@@ -5,14 +5,18 @@ use std::{
     time::Instant,
 };
 
-use super::tracking::Tracking;
-use crate::metrics::Counters;
+use super::{findings::Findings, survey::Found, tracking::Tracking};
+use crate::{
+    capabilities::{Capabilities, Support},
+    metrics::Counters,
+};
 
 /// The counts and the outages of one server, for all its links together: an outage begins and ends once, and is logged once.
 #[derive(Debug)]
 pub(super) struct Ledger {
     server: String,
     pub(super) counters: Counters,
+    pub(super) findings: Findings,
     outage: Mutex<Option<Outage>>,
     /// The near cache, which an outage empties.
     tracking: Option<Arc<Tracking>>,
@@ -31,6 +35,7 @@ impl Ledger {
             server,
             tracking,
             counters: Counters::default(),
+            findings: Findings::default(),
             outage: Mutex::new(None),
         }
     }
@@ -88,6 +93,29 @@ impl Ledger {
         let outage = self.outage().take();
         if outage.is_some_and(|outage| outage.is_announced) {
             tracing::info!(server = self.server, "the node has left the cluster");
+        }
+    }
+
+    /// Notes what the server can.
+    pub(super) fn surveyed(&self, found: &Found) {
+        self.findings.note(&self.server, found);
+        if let Some(tracking) = &self.tracking
+            && found.capabilities.scripts == Support::No
+        {
+            tracking.go_without_scripts();
+        }
+    }
+
+    /// Returns what the server can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let found = self.findings.latest();
+        match &self.tracking {
+            // Who follows the changes knows.
+            Some(tracking) => Capabilities {
+                tracking: tracking.is_permitted(),
+                ..found
+            },
+            None => found,
         }
     }
 

@@ -4,7 +4,7 @@
 //! and because it ends with its runtime without taking anybody else's calls with it. Only where more runtimes call than
 //! connections are permitted, the last connection serves all the others, from the house's runtime.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     runtime::{Handle, Id},
@@ -16,8 +16,9 @@ use tokio::{
 use super::{
     connection::{self, Refusal},
     failure::Failure,
-    gate::{Gate, STALL, State},
+    gate::{Gate, STALL, State, moved},
     generation::Generation,
+    whereabouts::Whereabouts,
 };
 use crate::config::Endpoint;
 
@@ -52,14 +53,14 @@ impl Link {
         runtime: &Handle,
         audience: Audience,
         gate: Gate,
-        endpoint: Endpoint,
+        whereabouts: Whereabouts,
         own: OwnedSemaphorePermit,
         more: Arc<Semaphore>,
     ) -> Self {
         let gate = Arc::new(gate);
         // The guard is made here: a runtime that shuts down drops the future before it was ever polled.
         let ended = EndsWithRuntime(Arc::clone(&gate));
-        let supervisor = runtime.spawn(supervise(ended, endpoint, more));
+        let supervisor = runtime.spawn(supervise(ended, whereabouts, more));
         Self {
             audience,
             gate,
@@ -103,7 +104,7 @@ impl Drop for EndsWithRuntime {
     }
 }
 
-async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, more: Arc<Semaphore>) {
+async fn supervise(ended: EndsWithRuntime, whereabouts: Whereabouts, more: Arc<Semaphore>) {
     let gate = &ended.0;
     if !has_timer() {
         gate.stop_waiting("this tokio runtime has no timer: build it with enable_all()");
@@ -111,17 +112,24 @@ async fn supervise(ended: EndsWithRuntime, endpoint: Endpoint, more: Arc<Semapho
     }
     loop {
         let probe = gate.probe().await;
-        match attempt(gate, &endpoint, &more).await {
+        match attempt(gate, &whereabouts, &more).await {
             Ok(generation) => {
                 gate.open(probe, &generation);
-                let verdict = watch_over(gate, &generation).await;
+                let verdict = tokio::select! {
+                    verdict = watch_over(gate, &generation, &whereabouts) => verdict,
+                    never = survey(gate, &generation) => match never {},
+                };
                 gate.close(&generation, &verdict);
+                whereabouts.doubt();
                 // In a runtime that shuts down connections are lost as well. This moment never ends there, and no outage is told of.
                 sleep(MOMENT).await;
                 gate.announce();
                 generation.buried().await;
             }
-            Err(refusal) => gate.refused(probe, &refusal),
+            Err(refusal) => {
+                gate.refused(probe, &refusal);
+                whereabouts.doubt();
+            }
         }
     }
 }
@@ -132,11 +140,8 @@ fn has_timer() -> bool {
 }
 
 /// Connects. Calls that wait for the first attempt are let go after the deadline of a call.
-async fn attempt(gate: &Gate, endpoint: &Endpoint, more: &Arc<Semaphore>) -> Result<Arc<Generation>, Refusal> {
-    if gate.is_starting() {
-        connection::knock(endpoint).await?;
-    }
-    let mut attempt = pin!(Generation::open(gate.settings(), endpoint, more));
+async fn attempt(gate: &Gate, whereabouts: &Whereabouts, more: &Arc<Semaphore>) -> Result<Arc<Generation>, Refusal> {
+    let mut attempt = pin!(connect(gate, whereabouts, more));
     if let Ok(decided) = timeout(gate.settings().deadline, &mut attempt).await {
         return decided;
     }
@@ -144,8 +149,47 @@ async fn attempt(gate: &Gate, endpoint: &Endpoint, more: &Arc<Semaphore>) -> Res
     attempt.await
 }
 
+/// Connects to where the server is. If it turns out to be elsewhere meanwhile, that is dropped and begun anew there: a master that hangs
+/// would take all its time.
+async fn connect(gate: &Gate, whereabouts: &Whereabouts, more: &Arc<Semaphore>) -> Result<Arc<Generation>, Refusal> {
+    loop {
+        let endpoint = whereabouts.find().await?;
+        tokio::select! {
+            connected = connect_to(gate, &endpoint, whereabouts.is_of_master(), more) => return connected,
+            _ = whereabouts.moved(&endpoint) => {}
+        }
+    }
+}
+
+async fn connect_to(
+    gate: &Gate,
+    endpoint: &Endpoint,
+    must_be_master: bool,
+    more: &Arc<Semaphore>,
+) -> Result<Arc<Generation>, Refusal> {
+    if gate.is_starting() {
+        connection::knock(endpoint).await?;
+    }
+    Generation::open(gate.settings(), endpoint, must_be_master, more).await
+}
+
+/// Finds out what the server can. Does not return, so that it may run beside what does.
+async fn survey(gate: &Gate, generation: &Generation) -> Infallible {
+    let within = gate.settings().connect_timeout;
+    loop {
+        sleep(gate.next_survey()).await;
+        match generation.survey(within).await {
+            Ok(found) => gate.surveyed(&found),
+            // The generation has ended with its connection.
+            Err(Failure::Broken(_)) => {}
+            Err(_) => continue,
+        }
+        return std::future::pending().await;
+    }
+}
+
 /// Returns, with the reason, when the generation has ended or its heartbeat has failed.
-async fn watch_over(gate: &Gate, generation: &Generation) -> String {
+async fn watch_over(gate: &Gate, generation: &Generation, whereabouts: &Whereabouts) -> String {
     let within = gate.settings().deadline.clamp(STALL, 4 * HEARTBEAT);
     // A missed heartbeat is repeated at once; after a call that timed out none may be missed.
     let (mut has_missed, mut pause) = (false, HEARTBEAT);
@@ -154,6 +198,7 @@ async fn watch_over(gate: &Gate, generation: &Generation) -> String {
         gate.expect_supervisor_within(pause);
         tokio::select! {
             () = generation.ended() => return "the connection was lost".to_owned(),
+            endpoint = whereabouts.moved(generation.endpoint()) => return moved(&endpoint),
             () = sleep(pause) => {}
             () = gate.suspicion() => is_suspicious = true,
         }

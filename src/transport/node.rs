@@ -23,8 +23,10 @@ use super::{
     ledger::Ledger,
     link::{Audience, Link},
     tracking::Tracking,
+    whereabouts::Whereabouts,
 };
 use crate::{
+    capabilities::Capabilities,
     command::Command,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
@@ -36,7 +38,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Node {
     settings: Arc<Settings>,
-    endpoint: Endpoint,
+    whereabouts: Whereabouts,
     ledger: Arc<Ledger>,
     tracking: Option<Arc<Tracking>>,
     links: ArcSwap<Vec<Arc<Link>>>,
@@ -125,15 +127,16 @@ impl Condition {
 }
 
 impl Node {
-    pub(super) fn new(settings: Arc<Settings>, endpoint: Endpoint) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, whereabouts: impl Into<Whereabouts>) -> Self {
+        let whereabouts = whereabouts.into();
         let budget = Arc::new(Semaphore::new(settings.max_connections));
-        let tracking = Tracking::new(&settings, &endpoint, &budget).map(Arc::new);
+        let tracking = Tracking::new(&settings, &whereabouts, &budget).map(Arc::new);
         Self {
             budget,
             settings,
-            ledger: Arc::new(Ledger::new(endpoint.to_string(), tracking.clone())),
+            ledger: Arc::new(Ledger::new(whereabouts.to_string(), tracking.clone())),
             tracking,
-            endpoint,
+            whereabouts,
             links: ArcSwap::default(),
             changing: Mutex::new(()),
             told_no_runtime: Once::new(),
@@ -262,6 +265,9 @@ impl Node {
         let links = self.links.load();
         if let Some(link) = links.iter().find(|link| link.gate().is_current(generation)) {
             link.gate().failed(failure, attempt);
+            if self.whereabouts.is_doubted_for(failure) {
+                link.gate().suspect();
+            }
         }
     }
 
@@ -280,7 +286,7 @@ impl Node {
 
     /// Closes all connections. The next call opens new ones.
     pub(super) async fn disconnect(&self) {
-        let links = self.links.swap(Arc::default());
+        let links = self.leave();
         for link in links.iter() {
             link.gate().quit().await;
         }
@@ -288,6 +294,13 @@ impl Node {
         if let Some(tracking) = &self.tracking {
             tracking.stop();
         }
+    }
+
+    /// Gives up all links, and looks no longer where the server is.
+    fn leave(&self) -> Arc<Vec<Arc<Link>>> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.whereabouts.stop();
+        self.links.swap(Arc::default())
     }
 
     /// Returns the near cache with what keeps it coherent, if there is to be one.
@@ -324,6 +337,11 @@ impl Node {
         }
     }
 
+    /// Returns what the server can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        self.ledger.capabilities()
+    }
+
     pub(super) fn is_usable(&self) -> bool {
         !matches!(self.condition(), Condition::Unavailable { .. })
     }
@@ -332,8 +350,14 @@ impl Node {
         Some(self.gate().ok()?.current().ok()?.client())
     }
 
+    /// Returns what a cluster names it by.
     pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        self.whereabouts.endpoint()
+    }
+
+    /// Returns the name of the server, without user and password.
+    pub(super) fn server(&self) -> String {
+        self.whereabouts.to_string()
     }
 
     pub(super) fn metrics(&self) -> Metrics {
@@ -349,7 +373,7 @@ impl Node {
         let Ok(runtime) = Handle::try_current() else {
             self.told_no_runtime.call_once(|| {
                 tracing::warn!(
-                    server = %self.endpoint,
+                    server = %self.whereabouts,
                     "Redis is asked outside a tokio runtime: no answer is possible"
                 );
             });
@@ -397,13 +421,51 @@ impl Node {
             home,
             audience,
             gate,
-            self.endpoint.clone(),
+            self.whereabouts.clone(),
             permit,
             Arc::clone(&self.budget),
         );
         let gate = Arc::clone(link.gate());
+        self.whereabouts.start();
         links.push(Arc::new(link));
         self.links.store(Arc::new(links));
         Ok(gate)
+    }
+}
+
+/// For a server that moves.
+impl Node {
+    /// Says whether it answers calls, of any runtime.
+    pub(super) fn is_answering(&self) -> bool {
+        self.any(|state| matches!(state, State::Up { .. }))
+    }
+
+    /// Says whether calls of any runtime wait for it, or are refused.
+    pub(super) fn is_missed(&self) -> bool {
+        self.any(|state| matches!(state, State::Starting | State::Down { .. }))
+    }
+
+    /// Leaves every place but that one, and connects there as soon as that is published. Before, nothing is left of another place: nothing near, and
+    /// no open way there.
+    pub(super) fn move_to<T>(&self, endpoint: &Endpoint, publish: impl FnOnce() -> T) -> T {
+        let links = self.links.load_full();
+        let leave = || {
+            for link in links.iter() {
+                link.gate().leave_for(endpoint);
+            }
+            publish()
+        };
+        let published = match &self.tracking {
+            Some(tracking) => tracking.stop_for_move(leave),
+            None => leave(),
+        };
+        for link in links.iter() {
+            link.gate().hurry();
+        }
+        published
+    }
+
+    fn any(&self, is: impl Fn(&State) -> bool) -> bool {
+        self.links.load().iter().any(|link| is(&link.gate().state()))
     }
 }

@@ -322,7 +322,12 @@ impl ServerLine {
             return Ok(None);
         }
         let _owed = self.owed(&commands);
-        let sent = match self.refuse_unknown(&commands).await {
+        let unknown = self.refuse_unknown(&commands).await;
+        let commands = match &self.permit {
+            Some(permit) => permit.reworded(commands),
+            None => commands,
+        };
+        let sent = match unknown {
             Ok(()) => {
                 self.use_it(async |private| {
                     if !is_watching {

@@ -1,5 +1,6 @@
-//! Which servers there are: one, or the nodes of a cluster.
+//! Which servers there are: one, the master that Sentinels watch, or the nodes of a cluster.
 //!
+//! - [`sentinel`]: where the master is;
 //! - [`cluster`]: the nodes of a cluster, and which of them serves a key;
 //! - [`survey`]: the task that asks the nodes for that;
 //! - [`map`]: slots and their owners;
@@ -13,6 +14,7 @@ pub(super) mod cursor;
 mod map;
 pub(super) mod redirection;
 pub(super) mod route;
+mod sentinel;
 mod survey;
 mod view;
 
@@ -23,7 +25,8 @@ use fred::clients::Client;
 pub(super) use self::{cluster::Cluster, map::slot_of};
 use super::node::{Condition, Node};
 use crate::{
-    config::{Endpoint, Settings},
+    capabilities::Capabilities,
+    config::{Endpoint, Sentinels, Settings},
     metrics::Metrics,
     near,
 };
@@ -45,6 +48,11 @@ impl Topology {
 
     pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>) -> Self {
         Self::Cluster(Cluster::new(settings, seeds))
+    }
+
+    /// The master that Sentinels watch, wherever that is.
+    pub(super) fn of_master(settings: Settings, sentinels: Sentinels) -> Self {
+        Self::One(sentinel::node_of_master(settings, sentinels))
     }
 
     /// Says whether every call would be refused at once, and counts one as refused if so.
@@ -86,6 +94,14 @@ impl Topology {
         }
     }
 
+    /// Returns what the server can, as far as that was found out.
+    pub(crate) fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::One(node) => node.capabilities(),
+            Self::Cluster(cluster) => cluster.capabilities(),
+        }
+    }
+
     pub(crate) fn is_usable(&self) -> bool {
         !matches!(self.condition(), Condition::Unavailable { .. })
     }
@@ -101,7 +117,7 @@ impl Topology {
     /// Returns the name of the server, or of the cluster's nodes, without user and password.
     pub(crate) fn server(&self) -> String {
         match self {
-            Self::One(node) => node.endpoint().to_string(),
+            Self::One(node) => node.server(),
             Self::Cluster(cluster) => cluster.to_string(),
         }
     }

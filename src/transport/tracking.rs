@@ -18,11 +18,12 @@ use tokio::{
 };
 
 pub(super) use self::reads::Lesson;
-use super::house;
+use super::{house, whereabouts::Whereabouts};
 use crate::{
+    capabilities::Support,
     command::Command,
-    config::{Endpoint, NearPlan, Settings},
-    near::{Near, Owed},
+    config::{NearPlan, Settings},
+    near::{Near, Owed, Reason},
 };
 
 /// The near cache, and what keeps it coherent.
@@ -30,13 +31,15 @@ use crate::{
 pub(crate) struct Tracking {
     near: Arc<Near>,
     settings: Arc<Settings>,
-    endpoint: Endpoint,
+    whereabouts: Whereabouts,
     budget: Arc<Semaphore>,
     /// Looked at by every read that has to ask the server.
     is_started: AtomicBool,
     feed: Mutex<Option<Feed>>,
     /// The server may permit now what it refused before.
     again: Arc<Notify>,
+    /// Whether the server tells of changes.
+    permission: Arc<Mutex<Support>>,
     /// The server permits no scripts: a value and its time to live are asked for one after the other.
     is_without_scripts: AtomicBool,
     /// What does not exist is remembered as well. Not in a cluster: a key whose slot is being moved may be born where this server does not see it.
@@ -52,18 +55,19 @@ struct Feed {
 
 impl Tracking {
     /// `None` if no near cache is wanted.
-    pub(super) fn new(settings: &Arc<Settings>, endpoint: &Endpoint, budget: &Arc<Semaphore>) -> Option<Self> {
+    pub(super) fn new(settings: &Arc<Settings>, whereabouts: &Whereabouts, budget: &Arc<Semaphore>) -> Option<Self> {
         let NearPlan::Wanted(wanted) = settings.near else {
             return None;
         };
         Some(Self {
             near: Arc::new(Near::new(wanted)?),
             settings: Arc::clone(settings),
-            endpoint: endpoint.clone(),
+            whereabouts: whereabouts.clone(),
             budget: Arc::clone(budget),
             is_started: AtomicBool::new(false),
             feed: Mutex::new(None),
             again: Arc::default(),
+            permission: Arc::default(),
             is_without_scripts: AtomicBool::new(false),
             keeps_absence: !settings.is_cluster(),
         })
@@ -96,10 +100,31 @@ impl Tracking {
 
     /// Ends the feed, and empties the near cache. The next read starts another.
     pub(super) fn stop(&self) {
+        self.stop_because(Reason::Disconnected, || {});
+    }
+
+    /// The same because the server is elsewhere now. No feed begins before it is known where.
+    pub(super) fn stop_for_move<T>(&self, publish: impl FnOnce() -> T) -> T {
+        self.stop_because(Reason::Moved, publish)
+    }
+
+    fn stop_because<T>(&self, reason: Reason, then: impl FnOnce() -> T) -> T {
         let mut feed = self.feed();
         *feed = None;
-        self.near.close();
+        self.near.close(reason);
+        let done = then();
         self.is_started.store(false, Ordering::Release);
+        done
+    }
+
+    /// Notes that the server runs no scripts.
+    pub(super) fn go_without_scripts(&self) {
+        self.is_without_scripts.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether the server tells of changes, as far as it was asked to.
+    pub(super) fn is_permitted(&self) -> Support {
+        *self.permission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks a server again that has refused to tell of changes.
@@ -111,7 +136,7 @@ impl Tracking {
     fn new_feed(&self) -> Option<Feed> {
         let off = |reason: &str| {
             self.near.explain(reason);
-            tracing::warn!(server = %self.endpoint, reason, "there is no near cache");
+            tracing::warn!(server = %self.whereabouts, reason, "there is no near cache");
             None
         };
         // The last connection is kept for a runtime that has none.
@@ -133,8 +158,9 @@ impl Tracking {
         feed::supervise(
             Arc::clone(&self.near),
             Arc::clone(&self.settings),
-            self.endpoint.clone(),
+            self.whereabouts.clone(),
             Arc::clone(&self.again),
+            Arc::clone(&self.permission),
         )
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn transact(
     let queued = commands.into_iter().map(|command| calls::queue(client, command));
     let asking = async {
         if is_asking {
-            simple("ASKING").await.map(drop)
+            Box::pin(simple("ASKING")).await.map(drop)
         } else {
             Ok(())
         }

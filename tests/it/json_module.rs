@@ -1,6 +1,6 @@
 //! `json_module()`, against a server with RedisJSON's commands and against those that have none.
 
-mod server;
+pub mod server;
 
 use std::collections::BTreeMap;
 

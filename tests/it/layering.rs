@@ -12,14 +12,16 @@ const LAYERS: [&[&str]; 11] = [
     &["transport"],
     &["embedded", "near"],
     &["command", "reply", "typed_key"],
-    &["breaker", "config", "key", "metrics", "ttl", "value"],
+    &["breaker", "capabilities", "config", "key", "metrics", "ttl", "value"],
     &["codec"],
     &["error"],
 ];
 
 /// Who may name what comes from outside.
-const OUTSIDE: [(&str, &[&str]); 5] = [
+const OUTSIDE: [(&str, &[&str]); 7] = [
     ("fred", &["transport", "manager.rs", "service.rs"]),
+    ("rustls", &["transport"]),
+    ("rustls_native_certs", &["transport"]),
     ("serde_json", &["codec"]),
     ("rmp_serde", &["codec"]),
     ("quick_cache", &["near"]),

@@ -19,6 +19,7 @@ mod batching;
 mod blocking;
 #[cfg(feature = "testing")]
 mod cache_store;
+mod capabilities;
 mod codecs;
 mod entities;
 mod guest;
@@ -35,7 +36,10 @@ mod scripts;
 mod secrets;
 mod servers;
 mod service;
+mod sockets;
 mod spans;
 mod surface;
+#[cfg(feature = "tls")]
+mod tls;
 mod typed_keys;
 mod typed_values;

@@ -85,8 +85,10 @@ async fn a_password_of_its_own_variable_works() {
 
 #[tokio::test]
 async fn a_password_given_on_the_command_line_of_the_server_works() {
-    let server = RedisServer::start_with(&["--requirepass", PASSWORD]);
-    assert_works(&with_password(&server.url(), PASSWORD)).await;
+    // Valkey puts its arguments between quotation marks before it reads them.
+    let password = PASSWORD.replace(['"', '\\'], "");
+    let server = RedisServer::start_with(&["--requirepass", &password]);
+    assert_works(&with_password(&server.url(), &password)).await;
 }
 
 #[tokio::test]

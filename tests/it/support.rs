@@ -26,6 +26,11 @@ use tokio::{
     task::JoinHandle,
 };
 
+// By its path, since tests/global.rs takes this file in from elsewhere.
+#[cfg(feature = "tls")]
+#[path = "support/certificates.rs"]
+pub mod certificates;
+
 /// A `redis-server` on a free port of the loopback interface, killed when dropped.
 pub struct RedisServer {
     port: u16,
@@ -47,12 +52,14 @@ impl RedisServer {
         server
     }
 
-    /// Reserves a port and starts nothing.
+    /// Reserves a port, which the arguments may name as `{port}`, and starts nothing.
     pub fn absent(arguments: &[&str]) -> Self {
         logs::be_undecided();
+        let port = free_port();
+        let with_port = |argument: &&str| argument.replace("{port}", &port.to_string());
         Self {
-            port: free_port(),
-            arguments: arguments.iter().map(ToString::to_string).collect(),
+            port,
+            arguments: arguments.iter().map(with_port).collect(),
             directory: tempfile::tempdir().unwrap(),
             child: None,
         }

@@ -16,3 +16,4 @@ mod cluster;
 mod deployment;
 
 mod fixtures;
+mod sentinel;

@@ -82,9 +82,9 @@ impl Near {
     }
 
     /// Begins anew, as if nothing had ever been asked.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, reason: Reason) {
         self.lease.forget();
-        self.empty(Reason::Disconnected);
+        self.empty(reason);
         self.tell();
     }
 }

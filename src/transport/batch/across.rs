@@ -73,7 +73,7 @@ impl Cargo for ReadsAcross {
         let again = shares
             .iter()
             .enumerate()
-            .filter(|(_, share)| share.places().iter().any(|place| is_failed(place)));
+            .filter(|(_, share)| share.places().iter().any(&is_failed));
         let again = again.map(|(member, _)| member).collect();
         let values: Vec<_> = found.into_iter().map(|value| value.ok().flatten()).collect();
         note_large(&self.large, load, &shares, &values);

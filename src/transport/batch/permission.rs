@@ -20,8 +20,7 @@ impl Permission {
     /// - What comes of sending it.
     pub(super) async fn ask<T>(&self, sending: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         if self.is_refused.load(Relaxed) {
-            let refused = Error::new(ErrorKind::Auth, "the command is not permitted");
-            return Err(Failure::Replied(refused));
+            return Err(refused());
         }
         let answer = sending.await;
         if let Err(Failure::Replied(error)) = &answer
@@ -31,6 +30,11 @@ impl Permission {
         }
         answer
     }
+}
+
+/// Says that a command was not sent, because it would be refused.
+pub(super) fn refused() -> Failure {
+    Failure::Replied(Error::new(ErrorKind::Auth, "the command is not permitted"))
 }
 
 /// Says whether it is the command that the server does not permit, or does not have, and not a key.

@@ -2,24 +2,17 @@
 //!
 //! Of several writes to one key only the last is sent, because nobody could ever see the others.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 
 use super::{
-    super::{connection::Connection, failure::Failure, knowledge},
+    super::{connection::Connection, failure::Failure, knowledge::Knowledge},
     answers::Answers,
     driver::{Cargo, Told},
     load::{Asked, Load},
-    permission::Permission,
+    permission::{self, Permission},
 };
 use crate::{
     command::{Call, Command},
@@ -28,11 +21,10 @@ use crate::{
 };
 
 /// `SET`s without conditions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Writes {
-    /// Whether the server has `MSETEX`.
-    has_msetex: Arc<OnceLock<bool>>,
-    has_asked: AtomicBool,
+    /// Whether the server has `MSETEX`, and runs scripts. Until that is known a script is tried.
+    knowledge: Arc<Knowledge>,
     mset: Permission,
     msetex: Permission,
     script: Permission,
@@ -81,10 +73,11 @@ impl Cargo for Writes {
     async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Told, Failure> {
         let plan = Plan::of(load);
         let life = plan.life();
-        let has_msetex = matches!(life, Life::Equal(_)) && self.has_msetex(connection, within);
+        let has_msetex = matches!(life, Life::Equal(_)) && self.knowledge.has_msetex();
         let permission = match life {
             Life::Endless => &self.mset,
             Life::Equal(_) if has_msetex => &self.msetex,
+            Life::Equal(_) | Life::Mixed if self.knowledge.refuses_scripts() => return Err(permission::refused()),
             Life::Equal(_) | Life::Mixed => &self.script,
         };
         let sending = connection.send(plan.into_command(life, has_msetex), within);
@@ -94,19 +87,13 @@ impl Cargo for Writes {
 }
 
 impl Writes {
-    /// Says whether the server has `MSETEX`, as far as that is known. It is asked once; who asks does not wait.
-    fn has_msetex(&self, connection: &Arc<Connection>, within: Duration) -> bool {
-        let known = &self.has_msetex;
-        let is_first = known.get().is_none() && !self.has_asked.swap(true, Relaxed);
-        if is_first {
-            let (known, connection) = (Arc::clone(known), Arc::clone(connection));
-            tokio::spawn(async move {
-                let answer = connection.send(knowledge::question("MSETEX"), within).await;
-                let found = matches!(answer, Ok(Reply::Array(found)) if matches!(found.first(), Some(Reply::Array(_))));
-                known.get_or_init(|| found);
-            });
+    pub(super) fn new(knowledge: &Arc<Knowledge>) -> Self {
+        Self {
+            knowledge: Arc::clone(knowledge),
+            mset: Permission::default(),
+            msetex: Permission::default(),
+            script: Permission::default(),
         }
-        known.get().copied().unwrap_or_default()
     }
 }
 

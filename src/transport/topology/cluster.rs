@@ -6,7 +6,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -33,6 +36,7 @@ use super::{
     view::View,
 };
 use crate::{
+    capabilities::Capabilities,
     config::{Endpoint, NearPlan, NearSettings, Settings},
     error::{Error, ErrorKind, Result},
     metrics::{Counter, Metrics},
@@ -56,8 +60,12 @@ pub(super) struct Atlas {
     nodes: Mutex<Nodes>,
     /// What the last survey has found, and how many there were.
     progress: watch::Sender<Progress>,
-    /// Somebody asks for a survey now.
+    /// Somebody waits for a survey.
     wanted: Notify,
+    /// Somebody has met what a survey would explain.
+    doubted: Notify,
+    /// The surveyor has seen nothing that it would look at again soon.
+    is_calm: AtomicBool,
     refused: Counter,
 }
 
@@ -82,6 +90,9 @@ struct Progress {
     failure: Option<(Arc<str>, SystemTime)>,
 }
 
+/// The slots that a node serves, and those of them that it is giving away, with whom each goes to.
+pub(in super::super) type SlotsAt = (Vec<u16>, Vec<(u16, Endpoint)>);
+
 /// For so long a node without slots stays connected after the last call that was redirected there.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -96,6 +107,8 @@ impl Cluster {
                 nodes: Mutex::default(),
                 progress: watch::Sender::default(),
                 wanted: Notify::new(),
+                doubted: Notify::new(),
+                is_calm: AtomicBool::new(false),
                 refused: Counter::default(),
             }),
             surveyor: Mutex::new(None),
@@ -143,11 +156,17 @@ impl Cluster {
         Ok(map.owners().iter().map(|(_, node)| Arc::clone(node)).collect())
     }
 
+    /// Returns the node at an endpoint, if it serves slots.
+    pub(in super::super) async fn owner_at(&self, endpoint: &Endpoint, until: Instant) -> Result<Option<Arc<Node>>> {
+        let owners = self.owners(until).await?;
+        Ok(owners.into_iter().find(|node| node.endpoint() == endpoint))
+    }
+
     /// Returns a node for what any node can answer.
     pub(in super::super) async fn anybody(&self, until: Instant) -> Result<Arc<Node>> {
         let owners = self.owners(until).await?;
         let usable = owners.iter().find(|node| node.is_usable());
-        match usable.or(owners.first()) {
+        match usable.or_else(|| owners.first()) {
             Some(node) => Ok(Arc::clone(node)),
             None => Err(self.refuse("no node of the cluster serves any slot")),
         }
@@ -158,9 +177,8 @@ impl Cluster {
         if !self.knows(endpoint) {
             self.survey(until).await;
         }
-        let node = self.knows(endpoint).then(|| self.atlas.member(endpoint))?;
-        self.atlas.wanted.notify_one();
-        Some(node)
+        self.suspect();
+        self.knows(endpoint).then(|| self.atlas.member(endpoint))
     }
 
     /// Returns the slots that a node serves.
@@ -169,19 +187,18 @@ impl Cluster {
         map.iter().flat_map(|map| map.slots_of(endpoint)).collect()
     }
 
-    /// Takes in what a node itself says of its slots, and returns those that it serves and is not giving away.
+    /// Takes in what a node itself says of its slots: returns those that it serves, and those that it is giving away, and to whom.
     ///
     /// # Errors
     ///
     /// - Its reply cannot be read.
-    pub(in super::super) fn still_at(node: &Node, slots: Reply, nodes: Option<&Reply>) -> Result<Vec<u16>> {
+    pub(in super::super) fn slots_at(node: &Node, slots: Reply, nodes: Option<&Reply>) -> Result<SlotsAt> {
         let endpoint = node.endpoint();
         let view = View::read(slots, nodes, endpoint);
         let view = view.ok_or_else(|| Error::decode("the reply to CLUSTER SLOTS has an unexpected shape"))?;
         let leaving = nodes.map_or_else(Vec::new, |nodes| View::leaving(nodes, endpoint));
         let own = view.ranges.iter().filter(|range| range.owner == *endpoint);
-        let slots = own.flat_map(|range| range.first..=range.last);
-        Ok(slots.filter(|slot| !leaving.contains(slot)).collect())
+        Ok((own.flat_map(|range| range.first..=range.last).collect(), leaving))
     }
 
     /// Notes that a slot belongs to another node from now on, if that is a member.
@@ -195,9 +212,11 @@ impl Cluster {
         }
     }
 
-    /// Has the nodes asked soon: one of them does not answer, or not as expected.
+    /// Has the nodes asked soon: one of them does not answer, or not as expected. If the surveyor is on its guard already, it goes on as it does.
     pub(in super::super) fn suspect(&self) {
-        self.atlas.wanted.notify_one();
+        if self.atlas.is_calm.load(Relaxed) && self.atlas.is_calm.swap(false, Relaxed) {
+            self.atlas.doubted.notify_one();
+        }
     }
 
     /// Says whether every call would be refused at once, and counts one as refused if so.
@@ -296,7 +315,7 @@ impl Cluster {
     /// Finds the nodes and connects to all of them; says whether any answers.
     pub(super) async fn try_now(&self) -> bool {
         let until = self.deadline() + self.atlas.settings.connect_timeout;
-        self.suspect();
+        self.atlas.wanted.notify_one();
         let Ok(owners) = self.owners(until).await else {
             return false;
         };
@@ -353,6 +372,16 @@ impl Cluster {
         Some(condition)
     }
 
+    /// What all nodes can, as far as that was found out.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        let map = self.atlas.map.load();
+        let owners = map.iter().flat_map(|map| map.owners());
+        let all = owners.map(|(_, node)| node.capabilities());
+        // Of a node that was never asked anything nothing is known.
+        let known = all.filter(|capabilities| *capabilities != Capabilities::default());
+        known.reduce(Capabilities::least).unwrap_or_default()
+    }
+
     pub(super) fn metrics(&self) -> Metrics {
         let nodes = self.atlas.nodes();
         let mut metrics = nodes.past;
@@ -405,6 +434,12 @@ impl Atlas {
     /// Waits until somebody asks for a survey.
     pub(super) async fn wanted(&self) {
         self.wanted.notified().await;
+    }
+
+    /// Waits until something is met that a survey would explain.
+    pub(super) async fn doubted(&self) {
+        self.is_calm.store(true, Relaxed);
+        self.doubted.notified().await;
     }
 
     /// Says whether the slots may soon be others': a node is down, or some have none.

@@ -2,7 +2,8 @@
 //!
 //! A node's own cursor says nothing of the others, and slots move meanwhile. So the cursor that callers hand back holds the slots that are done with as
 //! well: a node's slots are, when its iteration is, as far as they were its own from the beginning to the end. What has moved in between is
-//! iterated over where it is then, and so comes at least once.
+//! iterated over where it is then, and so comes at least once. Of a slot that is just being moved some keys are here and some there: so the node that it goes
+//! to is iterated over next, after which the slot is done with.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -23,7 +24,9 @@ pub(in super::super) struct At {
     /// The node's own cursor.
     pub(in super::super) cursor: Bytes,
     /// What it served when its iteration began, and was not done with.
-    pub(in super::super) serving: Slots,
+    serving: Slots,
+    /// These slots are being moved to it.
+    is_import: bool,
 }
 
 /// A set of slots.
@@ -43,8 +46,8 @@ impl Cursor {
         }
         let (done, rest) = cursor.split_at_checked(LEN)?;
         let (serving, rest) = rest.split_at_checked(LEN)?;
-        let mut words = rest.splitn(3, |byte| *byte == b' ');
-        let (own, port, host) = (words.next()?, words.next()?, words.next()?);
+        let mut words = rest.splitn(4, |byte| *byte == b' ');
+        let (own, kind, port, host) = (words.next()?, words.next()?, words.next()?, words.next()?);
         let text = |bytes| std::str::from_utf8(bytes).ok();
         let at = At {
             endpoint: Endpoint::Tcp {
@@ -53,6 +56,7 @@ impl Cursor {
             },
             cursor: Bytes::copy_from_slice(own),
             serving: Slots(serving.into()),
+            is_import: kind == b"i",
         };
         Some(Self {
             done: Slots(done.into()),
@@ -63,6 +67,11 @@ impl Cursor {
     /// Returns the node under way.
     pub(in super::super) fn at(&self) -> Option<&At> {
         self.at.as_ref()
+    }
+
+    /// Says whether the node under way is one that slots are being moved to.
+    pub(in super::super) fn is_import(&self) -> bool {
+        self.at.as_ref().is_some_and(|at| at.is_import)
     }
 
     /// Returns the first slot that is not done with.
@@ -78,6 +87,7 @@ impl Cursor {
                 endpoint,
                 cursor: Bytes::from_static(b"0"),
                 serving,
+                is_import: false,
             }),
             ..self
         }
@@ -96,12 +106,37 @@ impl Cursor {
         self
     }
 
-    /// Ends with the node under way, which still serves these slots, wholly.
-    pub(in super::super) fn finish(mut self, serving: impl Iterator<Item = u16>) -> Self {
-        if let Some(at) = self.at.take() {
-            for slot in serving.filter(|slot| at.serving.contains(*slot)) {
-                self.done.insert(slot);
-            }
+    /// Ends with the node under way, which still serves these slots, and is giving some of them away.
+    pub(in super::super) fn finish(mut self, serving: &[u16], leaving: &[(u16, Endpoint)]) -> Self {
+        let Some(at) = self.at.take() else {
+            return self;
+        };
+        if at.is_import {
+            (0..SLOTS)
+                .filter(|slot| at.serving.contains(*slot))
+                .for_each(|slot| self.done.insert(slot));
+            return self;
+        }
+        let is_leaving = |slot: u16| leaving.iter().any(|(leaving, _)| *leaving == slot);
+        for slot in serving
+            .iter()
+            .filter(|slot| at.serving.contains(**slot) && !is_leaving(**slot))
+        {
+            self.done.insert(*slot);
+        }
+        // To one node; what goes to others is iterated over once more.
+        let mut imported = leaving.iter().filter(|(slot, _)| at.serving.contains(*slot)).peekable();
+        if let Some((_, endpoint)) = imported.peek().copied() {
+            let serving = imported
+                .filter(|(_, to)| to == endpoint)
+                .map(|(slot, _)| *slot)
+                .collect();
+            self.at = Some(At {
+                endpoint: endpoint.clone(),
+                cursor: Bytes::from_static(b"0"),
+                serving,
+                is_import: true,
+            });
         }
         self
     }
@@ -118,14 +153,16 @@ impl Cursor {
                 endpoint: Endpoint::Tcp { host, port },
                 cursor,
                 serving,
+                is_import,
             }) => {
                 bytes.put_slice(&serving.0);
                 bytes.put_slice(cursor);
-                bytes.put_slice(format!(" {port} {host}").as_bytes());
+                let kind = if *is_import { 'i' } else { 'o' };
+                bytes.put_slice(format!(" {kind} {port} {host}").as_bytes());
             }
             Some(_) | None => {
                 bytes.put_bytes(0, LEN);
-                bytes.put_slice(b" 0 ");
+                bytes.put_slice(b" o 0 ");
             }
         }
         bytes.freeze()
@@ -185,10 +222,27 @@ mod tests {
         let first = through_bytes(first);
         assert_eq!(first.at().map(|at| &at.cursor[..]), Some(&b"17"[..]));
         // The last ten have moved to another node, and ten others came.
-        let done = through_bytes(first.finish((0..90).chain(200..210)));
+        let still: Vec<_> = (0..90).chain(200..210).collect();
+        let done = through_bytes(first.finish(&still, &[]));
         assert_eq!((done.at(), done.next_slot()), (None, Some(90)));
-        let second = done.begin(at(2), 90..SLOTS).finish(90..SLOTS);
+        let all: Vec<_> = (90..SLOTS).collect();
+        let second = done.begin(at(2), 90..SLOTS).finish(&all, &[]);
         assert_eq!(&second.into_bytes()[..], b"0");
+    }
+
+    #[test]
+    fn a_slot_that_is_being_moved_is_looked_for_on_both_sides() {
+        let all: Vec<_> = (0..SLOTS).collect();
+        let first = Cursor::read(b"0").unwrap().begin(at(1), 0..SLOTS);
+        let leaving = [(5, at(2)), (6, at(3)), (7, at(2))];
+        let second = through_bytes(first.finish(&all, &leaving));
+        assert!(second.is_import());
+        assert_eq!(second.at().map(|under_way| &under_way.endpoint), Some(&at(2)));
+        let again = through_bytes(second.finish(&[], &[]));
+        assert_eq!((again.at(), again.next_slot()), (None, Some(6)));
+        let third = again.begin(at(1), 0..SLOTS).finish(&all, &leaving);
+        assert_eq!(third.at().map(|under_way| &under_way.endpoint), Some(&at(3)));
+        assert_eq!(&third.finish(&[], &[]).into_bytes()[..], b"0");
     }
 
     #[test]

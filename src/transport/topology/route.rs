@@ -106,6 +106,33 @@ impl Route {
     }
 }
 
+/// Takes a part of a command apart into single keys, if that is possible: those of a slot that is being moved may be on two nodes.
+pub(in super::super) fn divided(command: &Command) -> Option<(Vec<Command>, Merge)> {
+    match command {
+        Command::Delete { keys } if keys.len() > 1 => {
+            let one = |key: &Bytes| Command::Delete {
+                keys: vec![key.clone()],
+            };
+            Some((keys.iter().map(one).collect(), Merge::Sum))
+        }
+        Command::SetMany { pairs, ttl } if pairs.len() > 1 => {
+            let one = |pair: &(Bytes, Bytes)| Command::SetMany {
+                pairs: vec![pair.clone()],
+                ttl: *ttl,
+            };
+            Some((pairs.iter().map(one).collect(), Merge::Ok))
+        }
+        Command::Call(call) if matches!(call.name, "UNLINK" | "EXISTS" | "TOUCH") && call.args.len() > 1 => {
+            let one = |arg: &Arg| {
+                let args = vec![arg.clone()];
+                Call { args, ..*call }.into()
+            };
+            Some((call.args.iter().map(one).collect(), Merge::Sum))
+        }
+        _ => None,
+    }
+}
+
 /// Returns the slot of a command that concerns one key only, and that of many callers at the same time.
 pub(in super::super) fn of_one_key(command: &Command) -> Option<u16> {
     match command {
@@ -221,7 +248,7 @@ mod tests {
         keys.iter().map(|key| Bytes::from_static(key.as_bytes())).collect()
     }
 
-    fn parts(command: impl Into<Command>) -> (Vec<(u16, Command)>, Merge) {
+    fn parts_of(command: impl Into<Command>) -> (Vec<(u16, Command)>, Merge) {
         match Route::of(command.into()).unwrap() {
             Route::Parts(parts, merge) => (parts, merge),
             other => panic!("{other:?}"),
@@ -242,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_can_be_taken_apart_is() {
-        let (parts, merge) = self::parts(Command::Delete {
+        let (parts, merge) = parts_of(Command::Delete {
             keys: keys(&["{a}1", "b", "{a}2"]),
         });
         let together = |keys: &[&'static str]| Command::Delete { keys: self::keys(keys) };
@@ -253,15 +280,15 @@ mod tests {
         assert_eq!((parts, merge), (expected.into(), Merge::Sum));
         let pairs = vec![("a".into(), "1".into()), ("b".into(), "2".into())];
         let ttl = Some(Ttl::from_millis(5).unwrap());
-        let (parts, merge) = self::parts(Command::SetMany { pairs, ttl });
+        let (parts, merge) = parts_of(Command::SetMany { pairs, ttl });
         assert_eq!((parts.len(), merge), (2, Merge::Ok));
-        let (parts, _) = self::parts(Call::new("UNLINK").keys_of(keys(&["a", "b"])));
+        let (parts, _) = parts_of(Call::new("UNLINK").keys_of(keys(&["a", "b"])));
         assert!(parts.contains(&(slot_of(b"a"), Call::new("UNLINK").key("a".into()).into())));
     }
 
     #[test]
     fn values_come_back_in_the_order_of_their_keys() {
-        let (parts, merge) = self::parts(Command::GetMany {
+        let (parts, merge) = parts_of(Command::GetMany {
             keys: keys(&["b", "a", "b"]),
         });
         assert_eq!(parts.len(), 3);
@@ -270,7 +297,7 @@ mod tests {
         let answers = vec![Ok(text("2")), Err(wrong), Err(gone.clone())];
         let merged = merge.apply(answers).unwrap();
         assert_eq!(merged, Reply::Array(vec![text("2"), Reply::Nil, Reply::Error(gone)]));
-        let (parts, merge) = self::parts(Call::new("JSON.MGET").keys_of(keys(&["b", "a", "{b}c"])).arg("$"));
+        let (parts, merge) = parts_of(Call::new("JSON.MGET").keys_of(keys(&["b", "a", "{b}c"])).arg("$"));
         assert_eq!(
             parts[0].1,
             Call::new("JSON.MGET").keys_of(keys(&["b", "{b}c"])).arg("$").into()
@@ -278,6 +305,18 @@ mod tests {
         let lists = [vec![text("b"), text("c")], vec![text("a")]];
         let merged = merge.apply(lists.map(|list| Ok(Reply::Array(list))).into()).unwrap();
         assert_eq!(merged, Reply::Array(vec![text("b"), text("a"), text("c")]));
+    }
+
+    #[test]
+    fn a_part_can_be_taken_apart_into_single_keys() {
+        let (singles, merge) = divided(&Call::new("UNLINK").keys_of(keys(&["a", "b"])).into()).unwrap();
+        let one = |key: &'static str| Command::from(Call::new("UNLINK").key(key.into()));
+        assert_eq!((singles, merge), (vec![one("a"), one("b")], Merge::Sum));
+        assert_eq!(divided(&one("a")), None);
+        assert_eq!(
+            divided(&Call::new("RENAME").key("a".into()).key("b".into()).into()),
+            None
+        );
     }
 
     #[test]

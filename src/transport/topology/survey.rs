@@ -25,6 +25,7 @@ use super::{
     view::View,
 };
 use crate::{
+    breaker::Backoff,
     command::Call,
     config::{Endpoint, Settings},
 };
@@ -32,10 +33,16 @@ use crate::{
 /// The pause between surveys while all is well, about.
 const CALM: Duration = Duration::from_secs(10);
 
-/// The same while a node is down, or slots are nobody's.
-const TROUBLED: Duration = Duration::from_millis(150);
+/// The same while a node is down, or slots are nobody's: at first, and if it stays so.
+const TROUBLED: Backoff = Backoff {
+    first: Duration::from_millis(150),
+    max: Duration::from_secs(1),
+};
 
-/// The pause before a survey that somebody asks for: others will ask for it as well.
+/// The pause before a survey that a call gives reason for, but does not wait for.
+const SOON: Duration = Duration::from_millis(150);
+
+/// The pause before a survey that somebody waits for: others will do so as well.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// So many nodes are asked at once, and so many answers are enough.
@@ -46,15 +53,25 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// Asks again and again, until it is aborted.
 pub(super) async fn supervise(atlas: Arc<Atlas>) {
+    let mut troubles = 0;
     loop {
         match look(&atlas).await {
             Ok(views) => atlas.learn(&views),
             Err(reason) => atlas.failed(&reason),
         }
-        let pause = if atlas.is_troubled() { TROUBLED } else { CALM };
-        tokio::select! {
-            () = sleep(varied(pause)) => {}
-            () = atlas.wanted() => sleep(varied(GATHER)).await,
+        if atlas.is_troubled() {
+            tokio::select! {
+                () = sleep(TROUBLED.pause(troubles, chance())) => {}
+                () = atlas.wanted() => sleep(varied(GATHER)).await,
+            }
+            troubles += 1;
+        } else {
+            tokio::select! {
+                () = sleep(varied(CALM)) => {}
+                () = atlas.wanted() => sleep(varied(GATHER)).await,
+                () = atlas.doubted() => sleep(varied(SOON)).await,
+            }
+            troubles = 0;
         }
     }
 }

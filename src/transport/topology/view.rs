@@ -28,8 +28,8 @@ struct Line<'a> {
     id: &'a str,
     epoch: u64,
     members: Vec<Endpoint>,
-    /// The slots that the node which was asked is giving away.
-    leaving: Vec<u16>,
+    /// The slots that the node which was asked is giving away, and the identity of whom each goes to.
+    leaving: Vec<(u16, &'a str)>,
 }
 
 impl View {
@@ -64,14 +64,16 @@ impl View {
         Some(Self { ranges, members })
     }
 
-    /// Returns the slots that the node which was asked is giving away.
-    pub(super) fn leaving(nodes: &Reply, asked: &Endpoint) -> Vec<u16> {
+    /// Returns the slots that the node which was asked is giving away, and to whom.
+    pub(super) fn leaving(nodes: &Reply, asked: &Endpoint) -> Vec<(u16, Endpoint)> {
         let Reply::Bytes(text) = nodes else {
             return Vec::new();
         };
         let text = String::from_utf8_lossy(text);
-        let lines = text.lines().filter_map(|line| Line::read(line, asked));
-        lines.flat_map(|line| line.leaving).collect()
+        let lines: Vec<_> = text.lines().filter_map(|line| Line::read(line, asked)).collect();
+        let whom = |id: &str| lines.iter().find(|line| line.id == id)?.members.first().cloned();
+        let leaving = lines.iter().flat_map(|line| &line.leaving);
+        leaving.filter_map(|(slot, id)| Some((*slot, whom(id)?))).collect()
     }
 }
 
@@ -95,7 +97,10 @@ impl<'a> Line<'a> {
             host: name.to_owned(),
             port,
         });
-        let leaving = |slot: &&str| slot.strip_prefix('[')?.split_once("->-")?.0.parse().ok();
+        let leaving = |slot: &&'a str| {
+            let (slot, id) = slot.strip_prefix('[')?.strip_suffix(']')?.split_once("->-")?;
+            Some((slot.parse().ok()?, id))
+        };
         Some(Self {
             id,
             epoch: epoch.parse().ok()?,
@@ -183,7 +188,7 @@ mod tests {
             members,
             ["10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3", "10.0.0.5:5", "two.example:2"]
         );
-        assert_eq!(View::leaving(&nodes, &asked), [5]);
+        assert_eq!(View::leaving(&nodes, &asked), [(5, at("10.0.0.2", 2))]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -27,11 +27,13 @@ use super::super::{
     connection::{Connection, Refusal},
     failure::{self, Failure},
     gate::chance,
+    whereabouts::Whereabouts,
 };
 use crate::{
-    breaker::{Backoff, Policy},
+    breaker::{Policy, Severity},
+    capabilities::Support,
     command::Call,
-    config::{Endpoint, Settings},
+    config::Settings,
     near::{Near, Reason},
     reply::Reply,
 };
@@ -44,8 +46,8 @@ struct Feed {
 
 /// Why there is no feed.
 enum Obstacle {
-    /// It may be over at any time.
-    Passing(String),
+    /// There is no connection.
+    Unconnected(Refusal),
     /// The server does not tell of changes, for this reason.
     Refused(String),
 }
@@ -63,37 +65,58 @@ const PROVEN: Duration = Duration::from_millis(750);
 const CHANNEL: &str = "__redis__:invalidate";
 
 /// Keeps a feed, until it is aborted.
-pub(super) async fn supervise(near: Arc<Near>, settings: Arc<Settings>, endpoint: Endpoint, again: Arc<Notify>) {
-    let backoff: Backoff = Policy::default().short;
+pub(super) async fn supervise(
+    near: Arc<Near>,
+    settings: Arc<Settings>,
+    whereabouts: Whereabouts,
+    again: Arc<Notify>,
+    permission: Arc<Mutex<Support>>,
+) {
+    let note = |support| std::mem::replace(&mut *permission.lock().unwrap_or_else(PoisonError::into_inner), support);
+    let Policy { short, long, .. } = Policy::default();
     let mut failures = 0;
     loop {
         // Made before the attempt: a server that comes back meanwhile is asked again.
         let again = again.notified();
-        match Feed::open(&settings, &endpoint).await {
+        let mut backoff = short;
+        match Feed::open(&settings, &whereabouts).await {
             Ok(feed) => {
                 failures = 0;
+                note(Support::Yes);
                 let reason = feed.follow(&near).await;
-                tracing::debug!(server = %endpoint, reason, "the near cache is not told of changes any more");
+                tracing::debug!(server = %whereabouts, reason, "the near cache is not told of changes any more");
             }
-            Err(Obstacle::Passing(reason)) => near.explain(&reason),
+            Err(Obstacle::Unconnected(Refusal { reason, severity })) => {
+                near.explain(&reason);
+                if severity == Severity::Lasting {
+                    backoff = long;
+                }
+            }
             Err(Obstacle::Refused(reason)) => {
                 near.explain(&reason);
-                tracing::warn!(server = %endpoint, reason, "there is no near cache: the server does not tell of changes");
+                if note(Support::No) != Support::No {
+                    tracing::warn!(server = %whereabouts, reason, "there is no near cache: the server does not tell of changes");
+                }
                 again.await;
                 continue;
             }
         }
         near.tell();
-        sleep(backoff.pause(failures, chance())).await;
+        tokio::select! {
+            () = again => {}
+            () = sleep(backoff.pause(failures, chance())) => {}
+        }
         failures += 1;
     }
 }
 
 impl Feed {
-    async fn open(settings: &Settings, endpoint: &Endpoint) -> Result<Self, Obstacle> {
+    async fn open(settings: &Settings, whereabouts: &Whereabouts) -> Result<Self, Obstacle> {
         let within = settings.connect_timeout;
-        let opened = Box::pin(Connection::open_for_messages(settings, endpoint)).await;
-        let connection = opened.map_err(|Refusal { reason, .. }| Obstacle::Passing(reason))?;
+        // A server that moves meanwhile has this task ended.
+        let endpoint = whereabouts.find().await.map_err(Obstacle::Unconnected)?;
+        let opened = Box::pin(Connection::open_for_messages(settings, &endpoint)).await;
+        let connection = opened.map_err(Obstacle::Unconnected)?;
         let client = connection.client();
         let messages = client.invalidation_rx();
         let id = connection
@@ -185,7 +208,7 @@ impl From<Failure> for Obstacle {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Replied(error) => Self::Refused(error.message().to_owned()),
-            other => Self::Passing(Refusal::of(other).reason),
+            other => Self::Unconnected(Refusal::of(other)),
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn list(client: &WithOptions<Client>, command: Command) -> Sent
 
 /// Sends a command of a transaction: it is queued, and its reply comes with the others'.
 pub(super) async fn queue(client: &WithOptions<Client>, command: Command) -> Sent<Finish> {
-    let Words { name, words, finish } = Words::of(command);
+    let Words { name, words, finish } = Words::queued(command);
     custom(client, name, words).await.map(|_queued| finish)
 }
 

@@ -23,7 +23,7 @@ pub(super) enum Finish {
     Nothing,
     DropFirst,
     Unwrap,
-    /// The script's number means `OK`.
+    /// The number means `OK`.
     Done,
 }
 
@@ -171,6 +171,18 @@ impl Words {
         }
     }
 
+    /// Makes the words of a command of a transaction, whose reply comes in a list: there a list needs no script around it.
+    pub(super) fn queued(command: Command) -> Self {
+        match command {
+            Command::Call(
+                call @ Call {
+                    guard: Guard::Wrapped, ..
+                },
+            ) => Self::of_call(call.guarded(Guard::Needless)),
+            other => Self::of(other),
+        }
+    }
+
     fn of_call(call: Call) -> Self {
         let Call { name, guard, .. } = call;
         let keys = match guard {
@@ -187,7 +199,11 @@ impl Words {
             Guard::Needless => Self {
                 name,
                 words: words.collect(),
-                finish: Finish::Nothing,
+                finish: if name == "MSETEX" {
+                    Finish::Done
+                } else {
+                    Finish::Nothing
+                },
             },
             Guard::AbsentAt(place) => Self {
                 name,

@@ -61,7 +61,7 @@ fn python() -> PathBuf {
 /// One user's part of a server that all tests of this module share: its own manager behind its own prefix.
 pub struct Shared {
     pub redis: RedisManager,
-    _server: Arc<JsonServer>,
+    server: Arc<JsonServer>,
 }
 
 /// Does not own the server: a static is never dropped, so the last user ends it.
@@ -85,8 +85,12 @@ impl Shared {
         config.socket_connect_timeout = Duration::from_secs(10);
         Self {
             redis: RedisManager::new(config).unwrap(),
-            _server: server,
+            server,
         }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.server.port
     }
 
     /// Whatever was sent and answered, it was on one connection, which was never lost.

@@ -187,10 +187,6 @@ async fn a_replica_takes_over_from_a_node_that_was_killed_or_hangs_or_hands_over
     let heal = async |what: &str, key: &str, promoted: Instant| {
         is_answered(&redis, key).await;
         let took = promoted.elapsed();
-        println!(
-            "healed {} ms after the cluster had a new master ({what})",
-            took.as_millis()
-        );
         assert!(took < Duration::from_secs(2) + SLACK, "{what}: {took:?}");
     };
     cluster.kill(0);

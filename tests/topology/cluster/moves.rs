@@ -86,6 +86,8 @@ async fn call(redis: &RedisManager, task: u64, count: u64) {
         _ => {
             let own = format!("{{tag}}:list:{task}");
             service.list().rpush(own.as_str(), [count]).await.unwrap();
+            let list: Vec<u64> = service.list().lrange(own.as_str(), 0, -1).await.unwrap();
+            assert_eq!(list, [count]);
             let wait = Duration::from_secs(5);
             let taken: Option<(redis_manager::Key, u64)> = service.list().blpop(own, wait).await.unwrap();
             assert_eq!(taken.map(|(_, value)| value), Some(count));
@@ -148,6 +150,16 @@ async fn a_half_moved_slot_is_read_and_written_on_both_sides() {
     assert_eq!(redis.get("{tag}:born").await.as_deref(), Some("v"));
     let values = redis.get_many(keys.as_slice()).await;
     assert!(values.iter().all(|value| value.as_deref() == Some("new")), "{values:?}");
+    assert_eq!(redis.service().keys().exists(keys.as_slice()).await.unwrap(), 10);
+    assert!(redis.set_many(keys.iter().map(|key| (key.as_str(), "new"))).await);
+    assert!(
+        redis
+            .set_many([("{tag}:0", "a"), ("{tag}:x", "b"), ("{tag}:9", "c")])
+            .ex(60)
+            .await
+    );
+    assert_eq!(redis.delete(["{tag}:0", "{tag}:9", "{tag}:x"]).await, 3);
+    assert!(redis.set_many([("{tag}:0", "new"), ("{tag}:9", "new")]).await);
     let service = redis.service();
     let strings = service.string();
     let mut watch = service.watch("{tag}:born").await.unwrap();
@@ -224,6 +236,25 @@ async fn a_scan_finds_what_was_there_all_the_time_while_slots_move() {
         }
     }
     assert!(found.is_superset(&keys), "{} of {}", found.len(), keys.len());
+}
+
+#[tokio::test]
+async fn a_scan_ends_and_misses_nothing_while_a_slot_stays_half_moved() {
+    let cluster = Cluster::of_masters(2).await;
+    let redis = manager(&cluster);
+    let keys: HashSet<_> = (0..20).map(|at| format!("{{tag}}:{at}")).collect();
+    assert!(redis.set_many(keys.iter().map(|key| (key.as_str(), "v"))).await);
+    let slot = slot_of("{tag}");
+    let migration = cluster.begin_migration(slot, 1 - cluster.owner_of(slot));
+    assert_eq!(cluster.step(&migration, 10), 10);
+    let mut scan = redis.service().keys().scan("*").count(5);
+    let mut found = HashSet::new();
+    while let Some(key) = scan.next().await {
+        found.insert(key.unwrap().to_string());
+    }
+    assert_eq!(found, keys);
+    assert_eq!(redis.service().keys().delete_pattern("*").await.unwrap(), 20);
+    cluster.finish_migration(migration).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

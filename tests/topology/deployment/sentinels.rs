@@ -157,7 +157,7 @@ impl Sentinels {
     }
 
     /// Waits until each Sentinel that is up knows the others, and all servers, and has nothing to say against the master.
-    async fn wait_until_known(&self) {
+    pub async fn wait_until_known(&self) {
         let sentinels = self.sentinels_up().count();
         eventually("the Sentinels know all", || {
             ready(self.sentinels_up().all(|sentinel| {
@@ -189,6 +189,11 @@ impl Sentinels {
             credentials.unwrap_or_default(),
             sentinels.join(",")
         )
+    }
+
+    /// Where a Sentinel listens.
+    pub fn sentinel_address(&self, sentinel: usize) -> String {
+        self.sentinels[sentinel].address()
     }
 
     /// The port of a server.
@@ -274,6 +279,20 @@ impl Sentinels {
         Instant::now()
     }
 
+    /// Waits until the Sentinels are sure of the master. Just after a switch they may think for a moment that it is down, and would
+    /// give its place to a server that comes back in that moment.
+    pub async fn wait_until_settled(&self) {
+        eventually("the Sentinels are sure of the master", || {
+            ready(self.sentinels_up().all(|sentinel| {
+                let reply = sentinel.command(&["SENTINEL", "MASTER", NAME]);
+                let flags = reply.field("flags").map_or("", Reply::text);
+                let since = reply.field("role-reported-time").map_or("", Reply::text);
+                flags == "master" && since.parse().is_ok_and(|since: u64| since > 2000)
+            }))
+        })
+        .await;
+    }
+
     /// Waits until a server follows the master, as one that came back does when the Sentinels have seen it.
     pub async fn wait_until_replica(&self, server: usize) {
         eventually("it is a replica in sync", || {
@@ -286,6 +305,16 @@ impl Sentinels {
     /// SIGKILL.
     pub fn kill_sentinel(&mut self, sentinel: usize) {
         self.sentinels[sentinel].kill();
+    }
+
+    /// SIGSTOP.
+    pub fn stop_sentinel(&mut self, sentinel: usize) {
+        self.sentinels[sentinel].stop();
+    }
+
+    /// SIGCONT. What it knows may be old until it has heard from the others.
+    pub fn resume_sentinel(&mut self, sentinel: usize) {
+        self.sentinels[sentinel].resume();
     }
 
     /// Starts one more Sentinel, in the place of one that was lost, and waits until it and the others know each other.
