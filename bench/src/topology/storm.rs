@@ -46,13 +46,14 @@ pub(super) async fn storm(arguments: &Arguments) -> Outcome {
         is_over: AtomicBool::new(false),
     });
     let before = PANICS.load(SeqCst);
-    let mut tasks = JoinSet::new();
-    for task in 0..CALLERS {
-        let caller = Caller::new(&storm, task);
+    let callers: Vec<_> = (0..CALLERS).map(|task| Caller::new(&storm, task)).collect();
+    for caller in &callers {
         caller.settle().await?;
+    }
+    let mut tasks = JoinSet::new();
+    for caller in callers {
         tasks.spawn(caller.live());
     }
-    cluster.wait_until_well().await;
     let mut weather = Weather::new(&mut cluster, &storm, SEED);
     let length = Duration::from_secs(arguments.either(60, 10));
     weather.rage(length).await;

@@ -74,6 +74,8 @@ pub(super) struct Caller {
     hash: (String, Vec<(String, Register)>),
     /// A list, and how many elements were sent.
     list: (String, u64),
+    /// It is to be deleted.
+    list_is_long: bool,
 }
 
 /// Returns the name of a key: half of a task's keys have a tag.
@@ -99,6 +101,7 @@ impl Caller {
             word: name(task, "word"),
             counter: (name(task, "counter"), Counter::new(task)),
             list: (name(task, "list"), 0),
+            list_is_long: false,
             hash: (hash, fields),
         }
     }
@@ -121,10 +124,11 @@ impl Caller {
         let storm = Arc::clone(&self.storm);
         while !storm.is_over.load(Relaxed) {
             let began = Instant::now();
-            if let Err(error) = self.call(storm.redis.service()).await {
+            let (call, answer) = self.call(storm.redis.service()).await;
+            self.tally.note(call, began.elapsed());
+            if let Err(error) = answer {
                 self.tally.fail(&error);
             }
-            self.tally.note(began.elapsed());
             sleep(PAUSE).await;
         }
         self
@@ -147,18 +151,20 @@ impl Caller {
         self.tally
     }
 
-    /// Makes one call.
-    async fn call(&mut self, service: &RedisService) -> Result<()> {
-        match self.chance.random_range(0..12) {
-            0 => self.write(service, 0).await,
-            1 => self.write(service, 1).await,
-            kind @ 2..=4 => self.read(service, kind - 2).await,
-            5 | 6 => self.read_many(service).await,
-            7 => self.count(service).await,
-            8 => self.send_pipeline(service).await,
-            9 => self.write_hash(service).await,
-            10 => self.read_hash(service).await,
-            _ => self.use_list(service).await,
+    /// Makes one call, and says which it was.
+    async fn call(&mut self, service: &RedisService) -> (&'static str, Result<()>) {
+        match self.chance.random_range(0..13) {
+            0 => ("set", self.write(service, 0).await),
+            1 => ("set px", self.write(service, 1).await),
+            kind @ 2..=4 => ("get", self.read(service, kind - 2).await),
+            5 | 6 => ("get_many", self.read_many(service).await),
+            7 => ("incr", self.count(service).await),
+            8 => ("pipeline", self.send_pipeline(service).await),
+            9 => ("hset", self.write_hash(service).await),
+            10 => ("hgetall", self.read_hash(service).await),
+            11 => ("rpush", self.add_to_list(service).await),
+            _ if self.list_is_long => ("delete", self.delete_list(service).await),
+            _ => ("lrange", self.read_list(service).await),
         }
     }
 
@@ -286,20 +292,26 @@ impl Caller {
         Ok(())
     }
 
-    /// Adds to the list, reads it, or deletes it when it is long.
-    async fn use_list(&mut self, service: &RedisService) -> Result<()> {
+    /// Adds to the list.
+    async fn add_to_list(&mut self, service: &RedisService) -> Result<()> {
         let (key, sent) = &mut self.list;
-        if self.chance.random_range(0..2) == 0 {
-            *sent += 1;
-            service.list().rpush(key.as_str(), [bound(key, *sent)]).await?;
-            return Ok(());
-        }
+        *sent += 1;
+        service.list().rpush(key.as_str(), [bound(key, *sent)]).await.map(drop)
+    }
+
+    /// Reads the list.
+    async fn read_list(&mut self, service: &RedisService) -> Result<()> {
+        let (key, _) = &self.list;
         let elements: Vec<Bytes> = service.list().lrange(key.as_str(), 0, -1).await?;
+        self.list_is_long = elements.len() > LONG;
         self.tally.judge(judge_list(key, &elements));
-        if elements.len() > LONG {
-            service.keys().delete(key.as_str()).await?;
-        }
         Ok(())
+    }
+
+    /// Deletes the list.
+    async fn delete_list(&mut self, service: &RedisService) -> Result<()> {
+        self.list_is_long = false;
+        service.keys().delete(self.list.0.as_str()).await.map(drop)
     }
 
     /// Takes in what an addition has answered.

@@ -22,24 +22,29 @@ pub(super) struct Tally {
     failed: BTreeMap<String, u64>,
     /// Answers that were not this call's.
     wrong: u64,
-    /// What was wrong with the first of them.
+    /// What was wrong at first.
     told: Vec<String>,
+    /// What took too long at first.
+    late: Vec<String>,
     /// Answers that were older than what the deployment had confirmed.
     lost: u64,
     /// Calls that took longer than they may.
     overdue: u64,
-    /// The longest call.
-    worst: Duration,
+    /// The longest call, and which it was.
+    worst: (Duration, &'static str),
     /// Keys that could not be read when all was well again.
     unanswered: u64,
 }
 
 impl Tally {
     /// Counts a call that took so long.
-    pub(super) fn note(&mut self, took: Duration) {
+    pub(super) fn note(&mut self, call: &'static str, took: Duration) {
         self.calls += 1;
-        self.overdue += u64::from(took > LIMIT);
-        self.worst = self.worst.max(took);
+        self.worst = self.worst.max((took, call));
+        if took > LIMIT {
+            self.overdue += 1;
+            keep(&mut self.late, [format!("{call} took {} ms", took.as_millis())]);
+        }
     }
 
     /// Counts what there is to say of an answer.
@@ -76,8 +81,8 @@ impl Tally {
             *self.failed.entry(reason).or_default() += count;
         }
         self.wrong += other.wrong;
-        self.told.extend(other.told);
-        self.told.truncate(TOLD);
+        keep(&mut self.told, other.told);
+        keep(&mut self.late, other.late);
         self.lost += other.lost;
         self.overdue += other.overdue;
         self.worst = self.worst.max(other.worst);
@@ -90,11 +95,10 @@ impl Tally {
             report::print_with(&format!("storm_{name}"), per_call(count, 1), goal, remark);
         };
         let none = Goal::AtMost(0.0);
-        for what in &self.told {
-            report::remark(&format!("wrong: {what}"));
-        }
+        self.told.iter().chain(&self.late).for_each(|what| report::remark(what));
         count("wrong_replies", self.wrong, none, &format!("of {} calls", self.calls));
-        let worst = format!("the longest call took {:.0} ms", millis(self.worst));
+        let (worst, call) = self.worst;
+        let worst = format!("the longest call, {call}, took {:.0} ms", millis(worst));
         count("overdue_calls", self.overdue, none, &worst);
         count("panics", panics, none, "");
         count(
@@ -121,8 +125,12 @@ impl Tally {
     /// Counts a wrong answer.
     fn wrong(&mut self, what: String) {
         self.wrong += 1;
-        if self.told.len() < TOLD {
-            self.told.push(what);
-        }
+        keep(&mut self.told, [what]);
     }
+}
+
+/// Keeps what is to be told, unless there is enough of it.
+fn keep(told: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    told.extend(more);
+    told.truncate(TOLD);
 }
