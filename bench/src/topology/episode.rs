@@ -139,6 +139,8 @@ impl Story {
             .print_median(&self.titled("recovery_ms"), Goal::AtMost(SOON));
         self.sample(|episode| episode.outage)
             .print_median(&self.titled("outage_ms"), Goal::Any);
+        self.sample(|episode| episode.worst)
+            .print_median(&self.titled("worst_call_ms"), Goal::Any);
         self.print_calls(Goal::Any);
     }
 
@@ -154,8 +156,6 @@ impl Story {
 
     /// Prints the calls.
     fn print_calls(&self, goal: Goal) {
-        self.sample(|episode| episode.worst)
-            .print_median(&self.titled("worst_call_ms"), Goal::Any);
         let (failed, calls) = self.episodes.iter().fold((0, 0), |(failed, calls), episode| {
             (failed + episode.failed, calls + episode.calls)
         });

@@ -142,7 +142,9 @@ async fn lose(arguments: &Arguments, fault: Fault) -> Outcome<(f64, Counts)> {
         tasks.spawn(call_in_vain(Arc::clone(&scene), key));
     }
     sleep(WARM_UP).await;
-    let before = scene.play(Act::Before, GRACE * 2).await;
+    let before = scene
+        .play(Act::Before, Duration::from_secs(arguments.either(3, 1)))
+        .await;
     match fault {
         Fault::Killed => cluster.kill(LOST),
         Fault::Stopped => cluster.stop(LOST),

@@ -21,9 +21,6 @@ use crate::{
 /// Nodes of the cluster, all of them masters.
 const MASTERS: usize = 3;
 
-/// Keys, in all slots.
-const KEYS: usize = 10_000;
-
 /// A longer value: 1 KiB.
 static KILOBYTE: LazyLock<String> = LazyLock::new(|| VALUE.repeat(16));
 
@@ -52,12 +49,14 @@ pub(super) async fn throughput(arguments: &Arguments) -> Outcome {
     if lanes.first().is_none_or(|lane| lane.name() != OursCluster::NAME) {
         return Err("the manager does not find the cluster".into());
     }
+    // In all slots.
+    let keys = arguments.either(10_000, 1_000);
     for case in cases() {
         for tasks in [1, 64, 512] {
             let goal = (case.goal)(tasks);
             let title = Title::new(case.name, tasks, case.suffix, goal, Goal::Any).against(FredCluster::NAME);
             progress::announce(&title.case());
-            let load = Arc::new(Load::of_many_keys(case.kind, tasks, case.value, KEYS));
+            let load = Arc::new(Load::of_many_keys(case.kind, tasks, case.value, keys));
             let race = if tasks == 1 && goal != Goal::Any {
                 Race::fine(arguments)
             } else {
