@@ -40,7 +40,17 @@ pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
         scribe.meet::<OursCluster>().await;
         peers::introduce_clients_of_clusters(&mut scribe).await;
     });
-    let conditions = format!("values of {} bytes\n{}", VALUE.len(), scribe.lines());
+    let conditions = format!(
+        "values of {} bytes, or of 1024 where a name ends with _1k; 3 masters, keys in all slots; ratios: ours to fred, round by round\n\
+         recovery: from the moment when the deployment has switched (a surviving node serves the key to a raw connection, a Sentinel names another \
+         master) until a caller that writes every millisecond is answered; outage: from the fault until then\n\
+         storm: each value tells whose it is; wrong is one that is another's, that was refused, or that is older than what was confirmed while no \
+         server was lost; overdue is a call that takes 500 ms longer than its deadline\n\
+         live keys: those of the nodes that are left of 3 without replicas\n\
+         {}",
+        VALUE.len(),
+        scribe.lines()
+    );
     suite::run(arguments, machine, &conditions, &PARTS)
 }
 

@@ -56,17 +56,15 @@ impl Tally {
         }
     }
 
-    /// Counts a failure. One that says that an answer was of another kind than asked for is a wrong answer.
+    /// Counts a failure. One that no fault explains is a wrong answer: it says that the reply, or the key, was of another kind.
     pub(super) fn fail(&mut self, error: &Error) {
-        match error.kind() {
-            ErrorKind::Decode | ErrorKind::WrongType | ErrorKind::InvalidArgument | ErrorKind::Unsupported => {
-                self.wrong(error.to_string());
-            }
-            kind => {
-                let reason = error.server_code().unwrap_or_else(|| kind.code());
-                *self.failed.entry(reason.to_owned()).or_default() += 1;
-            }
+        use ErrorKind::{Decode, Encode, InvalidArgument, Unsupported, WrongType};
+        let (kind, code) = (error.kind(), error.server_code());
+        if matches!(kind, Decode | Encode | InvalidArgument | Unsupported | WrongType) || code == Some("ERR") {
+            return self.wrong(error.to_string());
         }
+        let reason = code.unwrap_or_else(|| kind.code());
+        *self.failed.entry(reason.to_owned()).or_default() += 1;
     }
 
     /// Counts a key that could not be read when all was well again.
