@@ -3,6 +3,7 @@
 //! It has no outages. What does not fit evicts what was used least recently; what is larger than the whole store is
 //! refused as a server without memory would.
 
+mod channels;
 mod data;
 mod glob;
 mod hashes;
@@ -16,24 +17,29 @@ mod words;
 
 use std::{
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use bytes::Bytes;
 
 use self::{
+    channels::Channels,
     data::{Hash, pair_cost},
     store::{Store, count, deadline},
 };
 use crate::{
     command::{Call, Command},
     error::{Error, ErrorKind, Result},
+    messages::{Listener, Topic},
     reply::Reply,
 };
 
 /// One store, shared by everybody who holds the manager.
-pub(crate) struct Embedded(Mutex<Store>);
+pub(crate) struct Embedded {
+    store: Mutex<Store>,
+    channels: Arc<Channels>,
+}
 
 /// The state of a key when it was watched.
 #[derive(Debug)]
@@ -44,11 +50,22 @@ pub(crate) struct Watched {
 
 impl Embedded {
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self(Mutex::new(Store::new(max_bytes)))
+        Self {
+            store: Mutex::new(Store::new(max_bytes)),
+            channels: Arc::default(),
+        }
     }
 
     pub(crate) fn execute(&self, command: Command) -> Result<Reply> {
-        execute(&mut self.store(), command, Instant::now())
+        match self.channels.answer(&command) {
+            Some(receivers) => Ok(receivers),
+            None => execute(&mut self.store(), command, Instant::now()),
+        }
+    }
+
+    /// Listens to what is published here.
+    pub(crate) fn listen(&self, topics: Vec<Topic>) -> Listener {
+        self.channels.listen(topics)
     }
 
     /// Notes the state of keys.
@@ -68,13 +85,22 @@ impl Embedded {
         if !watched.iter().all(is_unchanged) {
             return None;
         }
-        let commands = commands.into_iter();
-        Some(commands.map(|command| execute(&mut store, command, now)).collect())
+        let answer = |command| match self.channels.answer(&command) {
+            Some(receivers) => Ok(receivers),
+            None => execute(&mut store, command, now),
+        };
+        Some(commands.into_iter().map(answer).collect())
     }
 
     /// A panic while the lock was held would have left the store as consistent as any early return.
     fn store(&self) -> MutexGuard<'_, Store> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.channels.end();
     }
 }
 

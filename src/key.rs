@@ -103,6 +103,12 @@ impl Prefix {
         key.strip_prefix(&self.0[..]).unwrap_or(key).into()
     }
 
+    /// Returns a pattern of the server as the user knows it.
+    pub(crate) fn pattern_taken_off(&self, pattern: &[u8]) -> Key {
+        let prefix = self.pattern(b"");
+        pattern.strip_prefix(&prefix[..]).unwrap_or(pattern).into()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -260,6 +266,7 @@ mod tests {
         let prefix = Prefix::new("a*[b]:");
         assert_eq!(prefix.pattern(b"user:*"), "a\\*\\[b\\]:user:*");
         assert_eq!(prefix.taken_off(b"a*[b]:k"), "k".into());
+        assert_eq!(prefix.pattern_taken_off(b"a\\*\\[b\\]:k*"), "k*".into());
         assert_eq!(prefix.taken_off(b"other"), "other".into());
     }
 

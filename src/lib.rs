@@ -27,7 +27,7 @@
 //! | `get` `get_bytes` `get_json` `hget` `incr` `decr` | `None` |
 //! | `get_many` | as many `None` as keys |
 //! | `set` `set_json` `set_many` `exists` `expire` | `false` |
-//! | `delete` `hset` `hset_many` | `0` |
+//! | `delete` `hset` `hset_many` `publish` | `0` |
 //! | `ttl` | `-2` |
 //! | `lookup` | `Lookup::Unavailable(reason)` |
 //!
@@ -50,6 +50,7 @@
 //! | [`zset()`](RedisService::zset) | sorted sets: [`SortedSetOperations`] |
 //! | [`json()`](RedisService::json), `message_pack()` | typed values in plain strings: [`TypedOperations`] |
 //! | [`json_module()`](RedisService::json_module) | RedisJSON by path: [`JsonModuleOperations`] |
+//! | [`pubsub()`](RedisService::pubsub) | publish and subscribe: [`PubSubOperations`], [`Subscription`] |
 //! | [`scripts()`](RedisService::scripts) | Lua: [`ScriptOperations`] |
 //! | [`pipeline`](RedisService::pipeline) | several operations in one round trip |
 //! | [`transaction`](RedisService::transaction), [`watch`](RedisService::watch) | several operations in one step, if nobody was faster |
@@ -112,6 +113,11 @@
 //! - `tls`: encrypted connections, by rustls with ring. `rediss://` or `REDIS_TLS` asks for them, and whoever asks never gets one without: a
 //!   certificate that proves nothing is an outage, with its reason in [`Health::reason`].
 //!
+//! # What a server can
+//!
+//! [`RedisManager::capabilities`] tells flavour, version, modules, and what is there of scripts, tracking and newer commands. Servers that hide `CLIENT`, `CONFIG` or `INFO`
+//! are served.
+//!
 //! # Configuration
 //!
 //! Every variable stands in `.env.example`; [`Config`] explains them.
@@ -145,6 +151,7 @@ mod command;
 mod config;
 mod error;
 mod key;
+mod messages;
 mod metrics;
 mod reply;
 mod ttl;
@@ -163,6 +170,7 @@ pub use manager::{
     Answer, Health, HealthState, IncrRequest, Lookup, NearCacheHealth, NearCacheState, RedisManager, SetManyRequest,
     SetRequest,
 };
+pub use messages::{Event, Gap, Message};
 pub use metrics::Metrics;
 #[cfg(feature = "msgpack")]
 #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
@@ -171,9 +179,10 @@ pub use reply::{FromReply, Json, Reply};
 pub use service::{
     Aggregate, Asked, Batch, Deletion, FieldExpiry, FieldPersist, FieldTtl, GetExCommand, HashOperations,
     JsonModuleOperations, JsonSetCommand, JsonType, KeyOperations, KeyTtl, KeyType, LPosCommand, LexBound,
-    ListOperations, Operation, Pipeline, Reader, RedisService, Request, Scan, ScoreBound, Script, ScriptOperations,
-    SetCommand, SetManyCommand, SetOperations, Side, SortedSetOperations, StopHandle, StringOperations, Transaction,
-    TypedGetExCommand, TypedOperations, Watch, ZAddCommand, ZAddIncrCommand, ZRangeCommand, ZStoreCommand,
+    ListOperations, Operation, Pipeline, PubSubOperations, Reader, RedisService, Request, Scan, ScoreBound, Script,
+    ScriptOperations, SetCommand, SetManyCommand, SetOperations, Side, SortedSetOperations, StopHandle,
+    StringOperations, Subscription, Transaction, TypedGetExCommand, TypedOperations, Watch, ZAddCommand,
+    ZAddIncrCommand, ZRangeCommand, ZStoreCommand,
 };
 pub use ttl::{IntoTtl, Ttl};
 #[doc(hidden)]

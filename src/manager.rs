@@ -4,6 +4,7 @@ mod fallback;
 mod hashes;
 mod health;
 mod keys;
+mod pubsub;
 mod request;
 mod strings;
 
@@ -162,7 +163,7 @@ impl RedisManager {
     }
 
     /// Closes the connections after the calls in flight have been answered. Does nothing if there are none; a later call
-    /// connects anew. Takes one deadline at most for each tokio runtime that used the manager.
+    /// connects anew. Takes one deadline at most for each tokio runtime that used the manager. Subscriptions end.
     ///
     /// # Examples
     ///
@@ -176,6 +177,7 @@ impl RedisManager {
     /// ```
     pub async fn disconnect(&self) {
         if let Backend::Server(topology) = &self.service.road().backend {
+            self.service.road().end_subscriptions();
             topology.disconnect().await;
         }
     }

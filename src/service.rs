@@ -7,12 +7,14 @@ mod json_module;
 mod keys;
 mod lists;
 mod pipeline;
+mod pubsub;
 mod request;
 mod scan;
 mod scripts;
 mod sets;
 mod sorted_sets;
 mod strings;
+mod subscription;
 mod transaction;
 mod typed;
 
@@ -28,6 +30,7 @@ pub use self::{
     keys::{KeyOperations, KeyTtl, KeyType},
     lists::{LPosCommand, ListOperations, Side},
     pipeline::{Asked, Batch, Pipeline, Reader},
+    pubsub::PubSubOperations,
     request::{Operation, Request},
     scan::Scan,
     scripts::{Script, ScriptOperations},
@@ -37,6 +40,7 @@ pub use self::{
         ZStoreCommand,
     },
     strings::{GetExCommand, SetCommand, SetManyCommand, StringOperations},
+    subscription::Subscription,
     transaction::{Transaction, Watch},
     typed::{TypedGetExCommand, TypedOperations},
 };
@@ -149,6 +153,11 @@ impl RedisService {
     /// Hashes.
     pub fn hash(&self) -> HashOperations<'_> {
         HashOperations::new(self)
+    }
+
+    /// Publish and subscribe.
+    pub fn pubsub(&self) -> PubSubOperations<'_> {
+        PubSubOperations::new(self)
     }
 
     /// Lua scripts.

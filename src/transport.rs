@@ -14,6 +14,7 @@
 //! - [`generation`]: connections that live and die together, and the permits to use them;
 //! - [`nearby`]: the same road where there is a near cache;
 //! - [`pipeline`]: many commands, one after the other without waiting for answers;
+//! - [`in_order`]: many commands in a client's queue;
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
@@ -24,6 +25,8 @@
 //! - [`connection`]: one connection, proven, never reconnecting;
 //! - [`encryption`]: what that one is told of TLS, and what it tells;
 //! - [`context`]: what an error says of its command;
+//! - [`pubsub`]: listening to what is published, whoever brings it;
+//! - [`exchange`]: the same where a server does;
 //! - [`guest`]: a client of the caller's;
 //! - [`house`]: a runtime for links that serve several of the caller's;
 //! - [`wire`]: commands and replies in the client library's words;
@@ -33,6 +36,7 @@
 //! - [`scriptless`]: lists that could be misread, where no scripts are permitted;
 //! - [`knowledge`], [`findings`]: what came of that, for one connection's life and for the next;
 //! - [`clustered`]: the same road where there is a cluster;
+//! - [`manner`]: how a node of a cluster is asked;
 //! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
@@ -45,6 +49,7 @@ mod clustered;
 mod connection;
 mod context;
 mod encryption;
+mod exchange;
 mod failure;
 mod findings;
 mod gate;
@@ -53,15 +58,18 @@ mod guard;
 pub(crate) mod guest;
 mod house;
 mod importing;
+mod in_order;
 mod knowledge;
 mod large;
 mod ledger;
 mod link;
+mod manner;
 mod nearby;
 pub(crate) mod node;
 mod pipeline;
 mod places;
 mod private;
+mod pubsub;
 mod scriptless;
 pub(crate) mod session;
 mod survey;

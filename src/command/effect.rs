@@ -52,6 +52,7 @@ fn is_reading(name: &str) -> bool {
             | "ZREVRANGE" | "ZREVRANGEBYSCORE" | "ZREVRANGEBYLEX" | "ZRANK" | "ZREVRANK" | "ZSCAN"
             | "JSON.GET" | "JSON.MGET" | "JSON.TYPE" | "JSON.ARRLEN" | "JSON.OBJKEYS" | "JSON.OBJLEN"
             | "EVAL_RO" | "EVALSHA_RO" | "SCRIPT LOAD" | "CLIENT ID" | "COMMAND GETKEYS" | "WATCH"
+            | "PUBLISH" | "SPUBLISH"
     )
 }
 

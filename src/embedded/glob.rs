@@ -27,7 +27,7 @@ pub(super) fn page(elements: impl IntoIterator<Item = Bytes>) -> Reply {
 /// Says whether the whole text matches.
 ///
 /// After a mismatch it goes back to the last `*` only, so that it takes pattern × text steps at most.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -64,10 +64,6 @@ impl Near {
         match *self {}
     }
 
-    pub(crate) fn empty(&self, _: Reason) {
-        match *self {}
-    }
-
     pub(crate) fn begin_outage(&self) {
         match *self {}
     }

@@ -11,7 +11,7 @@ use tracing::Level;
 use super::{
     batch::UnderWay,
     boxes::Outcome,
-    call::{Backend, Road, settle},
+    call::{Backend, Road},
     context::Context,
     failure::Failure,
     gate::Attempt,
@@ -104,7 +104,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
         routed: Option<Routed>,
     ) -> Result<Progress<'a, T>, Result<T>> {
         let answer = match (&self.road.backend, routed) {
-            (Backend::Server(Topology::One(node)), _) => settle(node, generation, answer, Attempt::default()),
+            (Backend::Server(Topology::One(node)), _) => node.settle(generation, answer, Attempt::default()),
             (Backend::Server(Topology::Cluster(cluster)), Some(Routed { slot, command })) => {
                 let answer = cluster.settle(slot, generation, answer);
                 match answer {

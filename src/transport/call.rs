@@ -6,9 +6,9 @@ use tracing::{Instrument, Level, field::Empty};
 
 use super::{
     context::Context,
-    failure::{self, Failure},
+    exchange::Exchange,
+    failure,
     gate::Attempt,
-    generation::Number,
     guest::Guest,
     node::{Draft, Entered, Node},
     topology::Topology,
@@ -31,6 +31,7 @@ pub(crate) struct Road {
     origin: Origin,
     /// Why there is no near cache although one was asked for.
     near_obstacle: Option<&'static str>,
+    exchange: Exchange,
 }
 
 /// Who answers.
@@ -84,6 +85,7 @@ impl Road {
             prefix,
             origin,
             near_obstacle,
+            exchange: Exchange::default(),
         }
     }
 
@@ -94,6 +96,7 @@ impl Road {
             prefix: Prefix::default(),
             origin: Origin::default(),
             near_obstacle: None,
+            exchange: Exchange::default(),
         }
     }
 
@@ -160,6 +163,10 @@ impl Road {
             Backend::Embedded(store) => Ok(store),
             Backend::Disabled(_) | Backend::Server(_) | Backend::Guest(_) => Err(disabled()),
         }
+    }
+
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// Returns why there is no near cache although one was asked for.
@@ -231,7 +238,7 @@ impl Road {
         let enter = poll_fn(|context| Poll::Ready(build.take().map(|build| node.enter(build, context.waker()))));
         match enter.await.transpose()? {
             Some(Entered::Sent(sending, generation, context)) => {
-                let answer = settle(node, generation, sending.await, Attempt::default());
+                let answer = node.settle(generation, sending.await, Attempt::default());
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
             Some(Entered::Waits(draft)) => Box::pin(self.wait(node, draft, read)).await,
@@ -256,7 +263,7 @@ impl Road {
         let owed = node.owed([&command]);
         let answer = permit.send(command).await;
         drop(owed);
-        settle(node, permit.generation().number(), answer, attempt)
+        node.settle(permit.generation().number(), answer, attempt)
             .and_then(read)
             .map_err(|error| context.explain(error))
     }
@@ -287,20 +294,6 @@ impl Road {
             }
         }
         answer
-    }
-}
-
-/// Counts what came of a call, and says it in this crate's words.
-pub(super) fn settle<T>(node: &Node, generation: Number, answer: Result<T, Failure>, attempt: Attempt) -> Result<T> {
-    match answer {
-        Ok(reply) => {
-            node.answered();
-            Ok(reply)
-        }
-        Err(failure) => {
-            node.failed(generation, &failure, attempt);
-            Err(failure.into_error())
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     call::Road,
     failure::lost_connection,
     gate::chance,
+    manner::Manner,
     node::Node,
     pipeline::ask_some,
     topology::{
@@ -29,14 +30,6 @@ use crate::{
     error::{Error, ErrorKind, Result},
     reply::Reply,
 };
-
-/// How a command is to be sent to a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Manner {
-    Plainly,
-    /// Behind an `ASKING`: its slot is being moved there.
-    Asking,
-}
 
 /// Where a command goes next.
 #[derive(Debug, Clone)]

@@ -24,9 +24,9 @@ use tokio::{
 
 use super::{
     boxes::Reused,
-    clustered::Manner,
     encryption::{self, Explained},
     failure::{self, Failure},
+    manner::Manner,
     wire,
 };
 use crate::{

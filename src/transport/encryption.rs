@@ -6,6 +6,7 @@ mod certificates;
 use std::time::Duration;
 
 use fred::types::config::Config as FredConfig;
+use tokio::net::TcpStream;
 
 use crate::{
     breaker::Severity,
@@ -22,16 +23,7 @@ use crate::{
 pub(super) async fn encrypt(config: &mut FredConfig, tls: &TlsSettings, within: Duration) -> Result<(), String> {
     use fred::types::config::{ServerConfig, TlsConnector};
 
-    let files = tls.clone();
-    // Elsewhere: a file may lie on a disk that takes its time.
-    let reading = tokio::task::spawn_blocking(move || certificates::client_config(&files));
-    let connector: TlsConnector = match tokio::time::timeout(within, reading).await {
-        Ok(Ok(client_config)) => client_config?.into(),
-        // The runtime shuts down, and takes this future with it.
-        Ok(Err(ended)) if ended.is_cancelled() => std::future::pending().await,
-        Ok(Err(_)) => return Err("the certificates cannot be read: their reader panicked".to_owned()),
-        Err(_) => return Err("the certificates cannot be read within the time for an attempt to connect".to_owned()),
-    };
+    let connector: TlsConnector = client_config(tls, within).await?.into();
     config.tls = Some(connector.into());
     if let (ServerConfig::Centralized { server }, Some(name)) = (&mut config.server, &tls.server_name) {
         server.tls_server_name = Some(name.as_str().into());
@@ -45,10 +37,71 @@ pub(super) async fn encrypt(_: &mut FredConfig, _: &TlsSettings, _: Duration) ->
     Err("this program was built without the feature `tls`".to_owned())
 }
 
+/// Encrypts a connection that is none of fred's. The files are read each time.
+///
+/// # Errors
+///
+/// - As [`encrypt`]; or the server refuses, or is not who it should be, as [`explain`] tells.
+#[cfg(feature = "tls")]
+pub(super) async fn wrap(
+    stream: TcpStream,
+    tls: &TlsSettings,
+    endpoint: &Endpoint,
+    within: Duration,
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Explained> {
+    use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+
+    let config = client_config(tls, within).await.map_err(Explained::lasting)?;
+    let host = name(tls, endpoint);
+    let invalid = |_invalid| Explained::lasting(format!("no certificate can bear the name {host}"));
+    let server = ServerName::try_from(host.clone()).map_err(invalid)?;
+    let connected = TlsConnector::from(std::sync::Arc::new(config))
+        .connect(server, stream)
+        .await;
+    connected.map_err(|error| {
+        let told = format!("{error:?}");
+        explain(&told, tls, endpoint).unwrap_or_else(|| Explained {
+            reason: error.to_string(),
+            severity: Severity::Passing,
+        })
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
+pub(super) async fn wrap(_: TcpStream, _: &TlsSettings, _: &Endpoint, _: Duration) -> Result<TcpStream, Explained> {
+    Err(Explained::lasting(
+        "this program was built without the feature `tls`".to_owned(),
+    ))
+}
+
+#[cfg(feature = "tls")]
+async fn client_config(tls: &TlsSettings, within: Duration) -> Result<rustls::ClientConfig, String> {
+    let files = tls.clone();
+    // Elsewhere: a file may lie on a disk that takes its time.
+    let reading = tokio::task::spawn_blocking(move || certificates::client_config(&files));
+    match tokio::time::timeout(within, reading).await {
+        Ok(Ok(client_config)) => client_config,
+        // The runtime shuts down, and takes this future with it.
+        Ok(Err(ended)) if ended.is_cancelled() => std::future::pending().await,
+        Ok(Err(_)) => Err("the certificates cannot be read: their reader panicked".to_owned()),
+        Err(_) => Err("the certificates cannot be read within the time for an attempt to connect".to_owned()),
+    }
+}
+
 /// What a refusal has to do with encryption.
 pub(super) struct Explained {
     pub(super) reason: String,
     pub(super) severity: Severity,
+}
+
+impl Explained {
+    fn lasting(reason: String) -> Self {
+        Self {
+            reason,
+            severity: Severity::Lasting,
+        }
+    }
 }
 
 /// Says in words for people why an encrypted connection was refused, if its encryption is the cause. A certificate stays as it is until

@@ -3,8 +3,9 @@
 //! A generation never reconnects: fred's own reconnect would replay, and keep, commands that their callers gave up on. It ends
 //! with its connection, and all that was queued ends with it.
 
+mod permit;
+
 use std::{
-    future::ready,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -16,10 +17,11 @@ use fred::clients::Client;
 use futures_util::future::join_all;
 use tokio::{
     join,
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
 
+pub(crate) use self::permit::Permit;
 use super::{
     batch::Batches,
     boxes::Sending,
@@ -29,7 +31,7 @@ use super::{
     knowledge::{self, Knowledge},
     large::LargeKeys,
     places::Places,
-    private::{Private, Privates},
+    private::Privates,
     scriptless,
     survey::{self, Found},
     witness::{self, Witnessed},
@@ -73,14 +75,6 @@ pub(super) struct Generation {
 /// Which generation it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Number(u64);
-
-/// The right to have one call in flight. Given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Permit {
-    generation: Arc<Generation>,
-    /// What is left of the call's deadline.
-    left: Duration,
-}
 
 #[derive(Debug)]
 struct Bulk {
@@ -396,121 +390,5 @@ fn proven(is_master: Result<bool, Failure>, endpoint: &Endpoint) -> Result<bool,
         Ok(true)
     } else {
         Err(Failure::NotServing(format!("{endpoint} is no master")))
-    }
-}
-
-impl Permit {
-    /// Sends a command and waits for its answer, at most until the deadline.
-    ///
-    /// # Cancel safety
-    ///
-    /// The permit is given back when it is dropped, whatever became of the command, which may have reached the server.
-    pub(super) fn send(&self, command: Command) -> Sending<'_> {
-        self.generation.send(command, self.left)
-    }
-
-    /// Waits for the places of a pipeline's commands, at most until the deadline.
-    ///
-    /// # Errors
-    ///
-    /// - The generation ended, or the deadline passed.
-    pub(super) async fn room_for(&self, commands: u32) -> Result<SemaphorePermit<'_>, Error> {
-        let refused = |reason| Err(Error::new(ErrorKind::Unavailable, reason).unsent());
-        match timeout(self.left, self.generation.pipelined.acquire_many(commands)).await {
-            Ok(Ok(room)) => Ok(room),
-            Ok(Err(_closed)) => refused("the connection was lost"),
-            Err(_) => refused("too many commands are in flight"),
-        }
-    }
-
-    /// Sends a command of a pipeline: all on one connection, so that they arrive in their order.
-    pub(super) fn send_in_order(&self, command: Command) -> Sending<'_> {
-        if self.generation.knowledge.of(command.name()) == Some(false) {
-            return Sending::Special(Box::pin(ready(Err(knowledge::unknown(command.name())))));
-        }
-        let command = self.generation.knowledge.reworded(command);
-        Sending::Plain(self.generation.main.send_boxed(command, self.left))
-    }
-
-    /// Sends commands for slots that are being moved here, each behind an `ASKING`.
-    pub(super) async fn send_asking(&self, commands: Vec<Command>) -> Vec<Result<Reply, Failure>> {
-        let generation = &self.generation;
-        let opening = async || generation.another().await;
-        generation.importing.send(commands, self.left, opening).await
-    }
-
-    /// Leaves the call no more time than until then.
-    pub(super) fn until(mut self, until: Instant) -> Self {
-        self.left = self.left.min(until.saturating_duration_since(Instant::now()));
-        self
-    }
-
-    /// Finds out which of a pipeline's commands the server has, as far as that is in doubt.
-    pub(super) async fn find_out(&self, commands: &[Command]) -> Result<(), Failure> {
-        for name in commands.iter().map(Command::name) {
-            if knowledge::is_doubtful(name) {
-                self.generation.knows(name, self.left).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses commands of which the server does not have one.
-    pub(super) async fn refuse_unknown(&self, commands: &[Command]) -> Result<(), Failure> {
-        self.find_out(commands).await?;
-        let knowledge = &self.generation.knowledge;
-        let mut names = commands.iter().map(Command::name);
-        match names.find(|name| knowledge.of(name) == Some(false)) {
-            Some(name) => Err(knowledge::unknown(name)),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes a connection that nobody else uses.
-    ///
-    /// # Errors
-    ///
-    /// - As [`Privates::take`].
-    pub(super) async fn private(&self) -> Result<Private, Error> {
-        let Generation {
-            settings,
-            endpoint,
-            privates,
-            ..
-        } = &*self.generation;
-        Box::pin(privates.take(settings, endpoint, self.left)).await
-    }
-
-    /// Puts a transaction's commands into the words of the server.
-    pub(super) fn reworded(&self, commands: Vec<Command>) -> Vec<Command> {
-        let commands = commands.into_iter();
-        commands
-            .map(|command| self.generation.knowledge.reworded(command))
-            .collect()
-    }
-
-    /// Returns the deadline of every call.
-    pub(super) fn deadline(&self) -> Duration {
-        self.generation.settings.deadline
-    }
-
-    /// Says whether a command will travel on another connection than the one for small values.
-    pub(super) fn is_aside(&self, command: &Command) -> bool {
-        self.generation.goes_aside(command)
-    }
-
-    /// Says whether the call had to wait, and the server is given less than the whole deadline.
-    pub(super) fn is_hurried(&self) -> bool {
-        self.left < self.generation.settings.deadline
-    }
-
-    pub(super) fn generation(&self) -> &Generation {
-        &self.generation
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.generation.places.give_back();
     }
 }

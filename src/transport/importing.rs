@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{boxes::Outcome, connection::Connection, failure::Failure, pipeline::in_order};
+use super::{boxes::Outcome, connection::Connection, failure::Failure, in_order::in_order};
 use crate::{
     command::{Call, Command},
     error::{Error, ErrorKind},

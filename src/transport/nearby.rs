@@ -3,7 +3,7 @@
 use std::{future::poll_fn, task::Poll};
 
 use super::{
-    call::{Backend, Road, settle},
+    call::{Backend, Road},
     context::Context,
     gate::Attempt,
     node::{Entered, Node},
@@ -140,7 +140,7 @@ impl Road {
         match enter.await? {
             Ok(Entered::Sent(call, generation, _)) => {
                 let answer = tracking.learn(lesson, call.await)?;
-                Some(settle(node, generation, answer, Attempt::default()))
+                Some(node.settle(generation, answer, Attempt::default()))
             }
             Ok(Entered::Waits(_)) => None,
             Err(refused) => Some(Err(refused)),
@@ -171,7 +171,7 @@ impl Road {
         // Cloned only where it may be needed: a grace is configured, and the outage has begun meanwhile.
         let question = tracking.is_forgiving().then(|| command.clone());
         let answer = tracking.send(&permit, command).await;
-        let settled = settle(node, permit.generation().number(), answer, attempt);
+        let settled = node.settle(permit.generation().number(), answer, attempt);
         let answer = match (settled, question) {
             (Err(error), Some(question)) => stale(node, tracking, error, &question),
             (settled, _) => settled,

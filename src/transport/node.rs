@@ -11,7 +11,10 @@ use std::{
 
 use arc_swap::ArcSwap;
 use fred::clients::Client;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use super::{
     batch::UnderWay,
@@ -249,13 +252,27 @@ impl Node {
         Some(look(link.gate()))
     }
 
+    /// Counts what came of a call, and says it in this crate's words.
+    pub(super) fn settle<T>(&self, generation: Number, answer: Result<T, Failure>, attempt: Attempt) -> Result<T> {
+        match answer {
+            Ok(reply) => {
+                self.answered();
+                Ok(reply)
+            }
+            Err(failure) => {
+                self.failed(generation, &failure, attempt);
+                Err(failure.into_error())
+            }
+        }
+    }
+
     /// Notes that a call was answered in time.
-    pub(super) fn answered(&self) {
+    fn answered(&self) {
         self.ledger.counters.answered.add(1);
     }
 
     /// Notes what became of a call that was not answered well.
-    pub(super) fn failed(&self, generation: Number, failure: &Failure, attempt: Attempt) {
+    fn failed(&self, generation: Number, failure: &Failure, attempt: Attempt) {
         let counters = &self.ledger.counters;
         match failure {
             Failure::Replied(_) => counters.answered.add(1),
@@ -348,6 +365,15 @@ impl Node {
 
     pub(super) fn client(&self) -> Option<Client> {
         Some(self.gate().ok()?.current().ok()?.client())
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the right to one more connection, unless it is the last: that is kept for a runtime that has none.
+    pub(super) fn spare_connection(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)
     }
 
     /// Returns what a cluster names it by.

@@ -3,20 +3,17 @@
 //! Each goes its own way through fred, which writes what is queued together. fred's own pipeline is slower for a single caller, and
 //! what it gave up on would still be sent.
 
-use std::{
-    pin::Pin,
-    task::{self, Poll, Waker},
-    time::Instant,
-};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use tracing::Instrument;
 
 use super::{
-    call::{Backend, Road, disabled, settle},
-    clustered::Manner,
+    call::{Backend, Road, disabled},
     context::Context,
     gate::Attempt,
+    in_order::in_order,
+    manner::Manner,
     node::Node,
     topology::Topology,
 };
@@ -93,7 +90,7 @@ pub(super) async fn ask_some(
         is_hurried: permit.is_hurried(),
     };
     if let Err(failure) = Box::pin(permit.find_out(&commands)).await {
-        let settled: Result<()> = settle(node, permit.generation().number(), Err(failure), attempt);
+        let settled: Result<()> = node.settle(permit.generation().number(), Err(failure), attempt);
         return settled.map_or_else(refuse, |()| Vec::new());
     }
     let owed = node.owed(&commands);
@@ -106,26 +103,6 @@ pub(super) async fn ask_some(
     };
     drop(owed);
     sent.into_iter()
-        .map(|answer| settle(node, permit.generation().number(), answer, attempt))
+        .map(|answer| node.settle(permit.generation().number(), answer, attempt))
         .collect()
-}
-
-/// Sends all, and waits for all outcomes.
-///
-/// The first poll of each puts it into the client's queue. Replies come in the order of commands, so it is enough to be woken for the last.
-pub(super) async fn in_order<F: Future + Unpin>(mut sending: Vec<F>) -> Vec<F::Output> {
-    let send = |sending: &mut F| {
-        let mut nobody = task::Context::from_waker(Waker::noop());
-        match Pin::new(sending).poll(&mut nobody) {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
-        }
-    };
-    let mut outcomes: Vec<_> = sending.iter_mut().map(send).collect();
-    for (outcome, sending) in outcomes.iter_mut().zip(&mut sending).rev() {
-        if outcome.is_none() {
-            *outcome = Some(sending.await);
-        }
-    }
-    outcomes.into_iter().flatten().collect()
 }

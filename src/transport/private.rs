@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{clustered::Manner, connection::Connection, failure::Failure, importing::asking, pipeline::in_order};
+use super::{connection::Connection, failure::Failure, importing::asking, in_order::in_order, manner::Manner};
 use crate::{
     command::Command,
     config::{Endpoint, Settings},

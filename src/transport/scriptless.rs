@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    clustered::Manner,
     failure::Failure,
+    manner::Manner,
     private::{Private, Privates},
 };
 use crate::{

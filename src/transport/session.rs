@@ -10,12 +10,13 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::{
-    call::{Backend, Road, disabled, settle},
-    clustered::{Manner, redirected},
+    call::{Backend, Road, disabled},
+    clustered::redirected,
     context::Context,
     failure::Failure,
     gate::Attempt,
     generation::Permit,
+    manner::Manner,
     node::Node,
     private::Private,
     topology::{Cluster, Topology, route},
@@ -218,7 +219,7 @@ impl<'a> Search<'a> {
         longer: Duration,
     ) -> Result<Self> {
         let cluster = match &road.backend {
-            Backend::Server(Topology::Cluster(cluster)) => Some(cluster),
+            Backend::Server(Topology::Cluster(cluster)) => Some(&**cluster),
             _ => None,
         };
         let slot = match cluster {
@@ -355,7 +356,7 @@ impl ServerLine {
             is_hurried: false,
         };
         match (&self.node, &self.permit) {
-            (Some(node), Some(permit)) => settle(node, permit.generation().number(), answer, attempt),
+            (Some(node), Some(permit)) => node.settle(permit.generation().number(), answer, attempt),
             _ => answer.map_err(Failure::into_error),
         }
     }

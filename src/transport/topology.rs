@@ -1,6 +1,7 @@
 //! Which servers there are: one, the master that Sentinels watch, or the nodes of a cluster.
 //!
 //! - [`sentinel`]: where the master is;
+//! - [`atlas`]: what is known of a cluster;
 //! - [`cluster`]: the nodes of a cluster, and which of them serves a key;
 //! - [`survey`]: the task that asks the nodes for that;
 //! - [`map`]: slots and their owners;
@@ -9,6 +10,7 @@
 //! - [`route`]: which nodes a command concerns;
 //! - [`cursor`]: how far an iteration over all nodes has come.
 
+mod atlas;
 pub(super) mod cluster;
 pub(super) mod cursor;
 mod map;
@@ -38,7 +40,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug)]
 pub(crate) enum Topology {
     One(Arc<Node>),
-    Cluster(Cluster),
+    Cluster(Arc<Cluster>),
 }
 
 impl Topology {
@@ -47,7 +49,7 @@ impl Topology {
     }
 
     pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>) -> Self {
-        Self::Cluster(Cluster::new(settings, seeds))
+        Self::Cluster(Arc::new(Cluster::new(settings, seeds)))
     }
 
     /// The master that Sentinels watch, wherever that is.

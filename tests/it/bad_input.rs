@@ -7,7 +7,7 @@ use redis_manager::{Config, Error, ErrorKind, Key, LexBound, RedisManager, Score
 
 use crate::{
     operations::{Args, Operation, WAYS, Way, with_those_of_chance},
-    support::RedisServer,
+    support::{RedisServer, is_surveyed},
 };
 
 on_both_backends! {
@@ -395,6 +395,8 @@ async fn what_is_wrong_or_nothing_is_not_sent() {
     let server = RedisServer::start();
     let redis = RedisManager::new(Config::from_url(server.url())).unwrap();
     assert!(redis.initialize().await);
+    is_surveyed(&redis).await;
+    server.forget_executed();
     ask_with_an_empty_key(&redis).await;
     ask_with_a_key_that_is_too_long(&redis).await;
     ask_for_nothing(&redis).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The rooms, from top to bottom. A room imports from layers below its own, and from itself.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &["lib"],
     &["global"],
     &["entities", "manager", "testing"],
@@ -11,6 +11,7 @@ const LAYERS: [&[&str]; 11] = [
     &["service"],
     &["transport"],
     &["embedded", "near"],
+    &["messages"],
     &["command", "reply", "typed_key"],
     &["breaker", "capabilities", "config", "key", "metrics", "ttl", "value"],
     &["codec"],

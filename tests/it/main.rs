@@ -31,6 +31,8 @@ mod lifecycle;
 mod near;
 mod operations;
 mod outage;
+mod pubsub;
+mod rights;
 mod scans;
 mod scripts;
 mod secrets;

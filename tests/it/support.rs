@@ -18,7 +18,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use redis_manager::{Config, RedisManager};
+use redis_manager::{Capabilities, Config, RedisManager};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -142,13 +142,18 @@ impl RedisServer {
 
     /// The commands that it has executed, with how often, but for those that belong to a connection or were asked by a test.
     pub fn executed(&self) -> Vec<String> {
-        const OF_A_CONNECTION: [&str; 6] = ["hello", "client|", "ping", "info", "select", "auth"];
+        const OF_A_CONNECTION: [&str; 7] = ["hello", "client|", "ping", "info", "select", "auth", "config|"];
         let statistics = self.command(&["INFO", "commandstats"]);
         let commands = statistics.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
         commands
             .filter(|line| !OF_A_CONNECTION.iter().any(|command| line.starts_with(command)))
             .map(|line| line.split(',').next().unwrap_or_default().to_owned())
             .collect()
+    }
+
+    /// Forgets what was executed so far. What a server is asked in the background is asked for by [`is_surveyed`].
+    pub fn forget_executed(&self) {
+        assert_eq!(self.command(&["CONFIG", "RESETSTAT"]), "+OK");
     }
 
     /// Whether the server turns new clients away.
@@ -383,6 +388,15 @@ pub const DEADLINE: Duration = Duration::from_millis(500);
 /// Waits until the cache answers, and returns how long that took.
 pub async fn is_back(redis: &RedisManager) -> Duration {
     eventually("the cache is back", || redis.set("probe", 1).into_future()).await
+}
+
+/// Waits until the server was asked what it can, which happens in the background, and returns that.
+pub async fn is_surveyed(redis: &RedisManager) -> Capabilities {
+    eventually("the server was asked what it can", || async {
+        redis.capabilities().resp3.is_yes()
+    })
+    .await;
+    redis.capabilities()
 }
 
 /// Waits until calls are refused, and returns how long that took.

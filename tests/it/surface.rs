@@ -3,8 +3,8 @@
 use std::{fmt::Display, fs, future::Future, path::Path, time::Duration};
 
 use redis_manager::{
-    Answer, Batching, Config, Error, ErrorKind, Health, HealthState, IncrRequest, IntoKeys, IntoTtl, Key, Lookup,
-    Metrics, RedisManager, Result, Secret, SetManyRequest, SetRequest, Ttl, Value, redis_manager,
+    Answer, Batching, Capabilities, Config, Error, ErrorKind, Health, HealthState, IncrRequest, IntoKeys, IntoTtl, Key,
+    Lookup, Metrics, RedisManager, Result, Secret, SetManyRequest, SetRequest, Ttl, Value, redis_manager,
 };
 
 fn is_shared<T: Send + Sync + 'static>() {}
@@ -29,6 +29,7 @@ fn an_error_goes_wherever_errors_go() {
 
 #[test]
 fn plain_data_is_shared_between_threads() {
+    is_shared::<Capabilities>();
     is_shared::<Config>();
     is_shared::<ErrorKind>();
     is_shared::<Health>();
@@ -70,6 +71,7 @@ fn the_names_that_users_write_exist() {
     assert!(is_config(&RedisManager::new(Config::from_url("nowhere")).unwrap_err()));
     assert_eq!(Config::default().batching, Batching::On);
     assert_eq!(off.health().state, HealthState::Disabled);
+    assert_eq!(off.capabilities(), off.service().capabilities());
 }
 
 #[test]

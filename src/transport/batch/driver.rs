@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    super::{boxes::Outcome, connection::Connection, failure::Failure, pipeline::in_order},
+    super::{boxes::Outcome, connection::Connection, failure::Failure, in_order::in_order},
     answers::Answers,
     lane::{Lane, Turn},
     load::Load,

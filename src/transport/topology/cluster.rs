@@ -4,42 +4,31 @@
 //! [`survey`], in the house's runtime, and corrected by every redirection.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
-use arc_swap::ArcSwapOption;
 use futures_util::future::join_all;
-use tokio::{
-    runtime::Handle,
-    sync::{Notify, watch},
-    task::AbortHandle,
-    time::timeout,
-};
+use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
 
 use super::{
     super::{
-        call::settle,
         failure::Failure,
         gate::Attempt,
         generation::Number,
         house,
         node::{Condition, Node},
     },
-    map::SlotMap,
+    atlas::{Atlas, Map},
     survey,
     view::View,
 };
 use crate::{
     capabilities::Capabilities,
-    config::{Endpoint, NearPlan, NearSettings, Settings},
+    config::{Endpoint, NearPlan, Settings},
     error::{Error, ErrorKind, Result},
-    metrics::{Counter, Metrics},
+    metrics::Metrics,
     near,
     reply::Reply,
 };
@@ -51,66 +40,14 @@ pub(crate) struct Cluster {
     surveyor: Mutex<Option<AbortHandle>>,
 }
 
-/// What calls and the surveyor share.
-#[derive(Debug)]
-pub(super) struct Atlas {
-    pub(super) settings: Arc<Settings>,
-    pub(super) seeds: Vec<Endpoint>,
-    map: ArcSwapOption<SlotMap<Arc<Node>>>,
-    nodes: Mutex<Nodes>,
-    /// What the last survey has found, and how many there were.
-    progress: watch::Sender<Progress>,
-    /// Somebody waits for a survey.
-    wanted: Notify,
-    /// Somebody has met what a survey would explain.
-    doubted: Notify,
-    /// The surveyor has seen nothing that it would look at again soon.
-    is_calm: AtomicBool,
-    refused: Counter,
-}
-
-/// Every node that is connected to.
-#[derive(Debug, Default)]
-struct Nodes {
-    known: HashMap<Endpoint, Known>,
-    /// The counts of those that have left.
-    past: Metrics,
-}
-
-#[derive(Debug)]
-struct Known {
-    node: Arc<Node>,
-    /// When a call was last sent there although it serves no slot.
-    asked: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    surveys: u64,
-    failure: Option<(Arc<str>, SystemTime)>,
-}
-
 /// The slots that a node serves, and those of them that it is giving away, with whom each goes to.
 pub(in super::super) type SlotsAt = (Vec<u16>, Vec<(u16, Endpoint)>);
-
-/// For so long a node without slots stays connected after the last call that was redirected there.
-const LINGER: Duration = Duration::from_secs(10);
 
 /// For callers.
 impl Cluster {
     pub(super) fn new(settings: Settings, seeds: Vec<Endpoint>) -> Self {
         Self {
-            atlas: Arc::new(Atlas {
-                settings: Arc::new(settings),
-                seeds,
-                map: ArcSwapOption::empty(),
-                nodes: Mutex::default(),
-                progress: watch::Sender::default(),
-                wanted: Notify::new(),
-                doubted: Notify::new(),
-                is_calm: AtomicBool::new(false),
-                refused: Counter::default(),
-            }),
+            atlas: Arc::new(Atlas::new(settings, seeds)),
             surveyor: Mutex::new(None),
         }
     }
@@ -122,15 +59,15 @@ impl Cluster {
 
     /// Shows the node that serves a slot, as far as that is known without waiting.
     pub(in super::super) fn peek<T>(&self, slot: u16, look: impl FnOnce(&Node) -> T) -> Option<T> {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         Some(look(map.as_ref()?.owner(slot)?))
     }
 
     /// Counts what came of a call that was sent to the node of a slot.
     pub(in super::super) fn settle<T>(&self, slot: u16, generation: Number, answer: Result<T, Failure>) -> Result<T> {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         match map.as_ref().and_then(|map| map.owner(slot)) {
-            Some(node) => settle(node, generation, answer, Attempt::default()),
+            Some(node) => node.settle(generation, answer, Attempt::default()),
             None => answer.map_err(Failure::into_error),
         }
     }
@@ -183,7 +120,7 @@ impl Cluster {
 
     /// Returns the slots that a node serves.
     pub(in super::super) fn slots_of(&self, endpoint: &Endpoint) -> Vec<u16> {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         map.iter().flat_map(|map| map.slots_of(endpoint)).collect()
     }
 
@@ -214,19 +151,17 @@ impl Cluster {
 
     /// Has the nodes asked soon: one of them does not answer, or not as expected. If the surveyor is on its guard already, it goes on as it does.
     pub(in super::super) fn suspect(&self) {
-        if self.atlas.is_calm.load(Relaxed) && self.atlas.is_calm.swap(false, Relaxed) {
-            self.atlas.doubted.notify_one();
-        }
+        self.atlas.doubt();
     }
 
     /// Says whether every call would be refused at once, and counts one as refused if so.
     pub(in super::super) fn refuses(&self) -> bool {
-        let refuses = match &*self.atlas.map.load() {
+        let refuses = match &*self.atlas.map() {
             Some(map) => !map.owners().is_empty() && map.owners().iter().all(|(_, node)| node.is_refusing()),
-            None => self.atlas.progress.borrow().failure.is_some(),
+            None => self.atlas.failure().is_some(),
         };
         if refuses {
-            self.atlas.refused.add(1);
+            self.atlas.refused();
             self.suspect();
         }
         refuses
@@ -239,7 +174,7 @@ impl Cluster {
 
     /// Says whether some reads may be answered by what was near before an outage.
     pub(in super::super) fn may_be_stale(&self) -> bool {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         self.has_near()
             && map
                 .iter()
@@ -247,15 +182,15 @@ impl Cluster {
                 .any(|(_, node)| node.may_be_stale())
     }
 
-    async fn map(&self, until: Instant) -> Result<Arc<SlotMap<Arc<Node>>>> {
-        if let Some(map) = self.atlas.map.load_full() {
+    async fn map(&self, until: Instant) -> Result<Arc<Map>> {
+        if let Some(map) = self.atlas.map().clone() {
             return Ok(map);
         }
         self.start();
-        let mut progress = self.atlas.progress.subscribe();
+        let mut progress = self.atlas.progress();
         let left = until.saturating_duration_since(Instant::now());
         let decided = timeout(left, progress.wait_for(|progress| progress.surveys > 0)).await;
-        let reason = match (decided, self.atlas.map.load_full()) {
+        let reason = match (decided, self.atlas.map().clone()) {
             (_, Some(map)) => return Ok(map),
             (Ok(Ok(progress)), None) => progress.failure.as_ref().map(|(reason, _)| Arc::clone(reason)),
             _ => None,
@@ -267,24 +202,24 @@ impl Cluster {
     }
 
     fn refuse(&self, reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-        self.atlas.refused.add(1);
+        self.atlas.refused();
         Error::new(ErrorKind::Unavailable, reason).unsent()
     }
 
     fn knows(&self, endpoint: &Endpoint) -> bool {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         map.as_ref().is_some_and(|map| map.members().contains(endpoint))
     }
 
     /// Waits for a survey that begins after this was called, or until the deadline.
     async fn survey(&self, until: Instant) {
         self.start();
-        let mut progress = self.atlas.progress.subscribe();
+        let mut progress = self.atlas.progress();
         // The one under way may have begun before.
         let enough = progress.borrow_and_update().surveys + 2;
         let surveyed = async {
             while progress.borrow_and_update().surveys < enough {
-                self.atlas.wanted.notify_one();
+                self.atlas.want();
                 if progress.changed().await.is_err() {
                     return;
                 }
@@ -315,7 +250,7 @@ impl Cluster {
     /// Finds the nodes and connects to all of them; says whether any answers.
     pub(super) async fn try_now(&self) -> bool {
         let until = self.deadline() + self.atlas.settings.connect_timeout;
-        self.atlas.wanted.notify_one();
+        self.atlas.want();
         let Ok(owners) = self.owners(until).await else {
             return false;
         };
@@ -328,25 +263,17 @@ impl Cluster {
         if let Some(surveyor) = self.surveyor().take() {
             surveyor.abort();
         }
-        self.atlas.map.store(None);
-        self.atlas.progress.send_replace(Progress::default());
-        let known = std::mem::take(&mut self.atlas.nodes().known);
-        join_all(known.values().map(|known| known.node.disconnect())).await;
-        let mut nodes = self.atlas.nodes();
-        for known in known.values() {
-            nodes.past = nodes.past.plus(known.node.metrics());
-        }
+        let nodes = self.atlas.forget();
+        join_all(nodes.iter().map(|node| node.disconnect())).await;
+        self.atlas.remember(&nodes);
     }
 
     /// Ready as long as any node is; then the reason names those that are not.
     pub(super) fn condition(&self) -> Condition {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         let Some(map) = map.as_ref() else {
-            return match &self.atlas.progress.borrow().failure {
-                Some((reason, since)) => Condition::Unavailable {
-                    reason: Arc::clone(reason),
-                    since: *since,
-                },
+            return match self.atlas.failure() {
+                Some((reason, since)) => Condition::Unavailable { reason, since },
                 None if self.surveyor().is_some() => Condition::Connecting,
                 None => Condition::Idle,
             };
@@ -359,7 +286,7 @@ impl Cluster {
         if !self.has_near() {
             return None;
         }
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         let owners = map.iter().flat_map(|map| map.owners());
         let mut condition = near::Condition::Idle;
         for (_, node) in owners {
@@ -374,7 +301,7 @@ impl Cluster {
 
     /// What all nodes can, as far as that was found out.
     pub(super) fn capabilities(&self) -> Capabilities {
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         let owners = map.iter().flat_map(|map| map.owners());
         let all = owners.map(|(_, node)| node.capabilities());
         // Of a node that was never asked anything nothing is known.
@@ -383,168 +310,14 @@ impl Cluster {
     }
 
     pub(super) fn metrics(&self) -> Metrics {
-        let nodes = self.atlas.nodes();
-        let mut metrics = nodes.past;
-        metrics.refused += self.atlas.refused.get();
-        let present = nodes.known.values().map(|known| known.node.metrics());
-        present.fold(metrics, Metrics::plus)
-    }
-}
-
-/// For the surveyor.
-impl Atlas {
-    /// Takes in what nodes have told.
-    pub(super) fn learn(&self, views: &[View]) {
-        let owners: BTreeSet<_> = views
-            .iter()
-            .flat_map(|view| &view.ranges)
-            .map(|range| &range.owner)
-            .collect();
-        let map = SlotMap::of(views, |endpoint| self.node(endpoint, owners.len()));
-        let before = self.map.load_full();
-        if before.as_ref().is_none_or(|before| !before.is_like(&map)) {
-            self.publish(Arc::new(map), before.as_deref());
-        }
-        self.retire();
-        self.progress.send_modify(|progress| {
-            progress.surveys += 1;
-            progress.failure = None;
-        });
-    }
-
-    /// Notes that no node has told anything. What is known stays in use.
-    pub(super) fn failed(&self, reason: &str) {
-        let is_first = self.progress.borrow().failure.is_none();
-        if is_first && self.map.load().is_none() {
-            tracing::warn!(
-                reason,
-                "the Redis cluster is unavailable: calls answer neutrally until it is found"
-            );
-        }
-        self.progress.send_modify(|progress| {
-            progress.surveys += 1;
-            let since = progress
-                .failure
-                .as_ref()
-                .map_or_else(SystemTime::now, |(_, since)| *since);
-            progress.failure = Some((reason.into(), since));
-        });
-    }
-
-    /// Waits until somebody asks for a survey.
-    pub(super) async fn wanted(&self) {
-        self.wanted.notified().await;
-    }
-
-    /// Waits until something is met that a survey would explain.
-    pub(super) async fn doubted(&self) {
-        self.is_calm.store(true, Relaxed);
-        self.doubted.notified().await;
-    }
-
-    /// Says whether the slots may soon be others': a node is down, or some have none.
-    pub(super) fn is_troubled(&self) -> bool {
-        let map = self.map.load();
-        let is_whole =
-            |map: &Arc<SlotMap<Arc<Node>>>| !map.has_holes() && map.owners().iter().all(|(_, node)| node.is_usable());
-        self.progress.borrow().failure.is_some() || !map.as_ref().is_some_and(is_whole)
-    }
-
-    /// Returns whom to ask: first the nodes that are usable, then the others, then those that the configuration names.
-    pub(super) fn candidates(&self) -> (Vec<Endpoint>, Vec<Endpoint>) {
-        let map = self.map.load();
-        let owners = map.iter().flat_map(|map| map.owners());
-        let (usable, others): (Vec<_>, Vec<_>) = owners.partition(|(_, node)| node.is_usable());
-        let endpoints = |owners: Vec<&(Endpoint, Arc<Node>)>| -> Vec<_> {
-            owners.into_iter().map(|(endpoint, _)| endpoint.clone()).collect()
-        };
-        let (usable, mut others) = (endpoints(usable), endpoints(others));
-        let members = map.iter().flat_map(|map| map.members()).chain(&self.seeds);
-        for member in members {
-            if !usable.contains(member) && !others.contains(member) {
-                others.push(member.clone());
-            }
-        }
-        (usable, others)
-    }
-
-    fn move_slot(&self, slot: u16, to: &Endpoint) {
-        let node = self.member(to);
-        let _nodes = self.nodes();
-        if let Some(before) = self.map.load_full() {
-            let map = before.moved(slot, to, || node);
-            self.publish(Arc::new(map), Some(&before));
-        }
-    }
-
-    /// Who has lost slots forgets what is near: it would not be told of changes.
-    fn publish(&self, map: Arc<SlotMap<Arc<Node>>>, before: Option<&SlotMap<Arc<Node>>>) {
-        self.map.store(Some(Arc::clone(&map)));
-        for (endpoint, node) in before.iter().flat_map(|before| before.owners()) {
-            let lost = |slot| map.owner(slot).is_none_or(|owner| owner.endpoint() != endpoint);
-            if node.tracking().is_some() && before.is_some_and(|before| before.slots_of(endpoint).any(lost)) {
-                node.forget_near();
-            }
-        }
-    }
-
-    /// Finds a node that joins the others, or makes one.
-    fn member(&self, endpoint: &Endpoint) -> Arc<Node> {
-        let others = self.map.load().as_ref().map_or(0, |map| map.owners().len());
-        self.node(endpoint, others + 1)
-    }
-
-    /// Finds a node, or makes one of so many: they share the memory for the near cache.
-    fn node(&self, endpoint: &Endpoint, of: usize) -> Arc<Node> {
-        let mut nodes = self.nodes();
-        let known = nodes.known.entry(endpoint.clone()).or_insert_with(|| Known {
-            node: Arc::new(Node::new(self.settings_of_one(of), endpoint.clone())),
-            asked: Instant::now(),
-        });
-        known.asked = Instant::now();
-        Arc::clone(&known.node)
-    }
-
-    fn settings_of_one(&self, of: usize) -> Arc<Settings> {
-        let NearPlan::Wanted(near) = self.settings.near else {
-            return Arc::clone(&self.settings);
-        };
-        let near = NearPlan::Wanted(NearSettings {
-            bytes: near.bytes / of.max(1),
-            ..near
-        });
-        Arc::new(Settings {
-            near,
-            ..Settings::clone(&self.settings)
-        })
-    }
-
-    /// Lets nodes go that serve no slots any more. Their calls under way are answered first.
-    fn retire(&self) {
-        let Some(map) = self.map.load_full() else { return };
-        let is_owner = |endpoint: &Endpoint| map.owners().iter().any(|(owner, _)| owner == endpoint);
-        let mut nodes = self.nodes();
-        let leaving = nodes
-            .known
-            .extract_if(|endpoint, known| !is_owner(endpoint) && known.asked.elapsed() > LINGER);
-        let leaving: Vec<_> = leaving.map(|(_, known)| known.node).collect();
-        for node in leaving {
-            nodes.past = nodes.past.plus(node.metrics());
-            node.retire();
-            tokio::spawn(async move { node.disconnect().await });
-        }
-    }
-
-    /// Never held while something is awaited.
-    fn nodes(&self) -> MutexGuard<'_, Nodes> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.atlas.metrics()
     }
 }
 
 impl fmt::Display for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cluster of ")?;
-        let map = self.atlas.map.load();
+        let map = self.atlas.map();
         let owners = map.iter().flat_map(|map| map.owners()).map(|(endpoint, _)| endpoint);
         let endpoints: Vec<_> = if map.is_some() {
             owners.collect()

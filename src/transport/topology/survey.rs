@@ -19,9 +19,9 @@ use super::{
         connection::{Connection, Refusal},
         failure::Failure,
         gate::chance,
-        pipeline::in_order,
+        in_order::in_order,
     },
-    cluster::Atlas,
+    atlas::Atlas,
     view::View,
 };
 use crate::{

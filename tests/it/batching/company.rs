@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use redis_manager::{Batching, RedisManager};
 
 use super::{CALLERS, at_once, calls, configured, executed, forget_statistics, patient, statistic};
-use crate::support::RedisServer;
+use crate::support::{RedisServer, is_surveyed};
 
 const ROUNDS: usize = 100;
 
@@ -46,6 +46,7 @@ async fn a_single_caller_sends_each_command_as_it_is() {
     let server = RedisServer::start();
     let redis = patient(&server.url());
     assert!(redis.initialize().await);
+    is_surveyed(&redis).await;
     forget_statistics(&server);
     for round in 0..50 {
         assert!(redis.set("k", round).await);
@@ -83,6 +84,9 @@ async fn read_and_write(redis: Arc<RedisManager>, caller: usize, round: usize) {
 async fn executed_with(batching: Batching) -> BTreeMap<String, u64> {
     let server = RedisServer::start();
     let redis = configured(&server.url(), |config| config.batching = batching);
+    assert!(redis.initialize().await);
+    is_surveyed(&redis).await;
+    forget_statistics(&server);
     many(&redis, read_and_write).await;
     executed(&server)
 }

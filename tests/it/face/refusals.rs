@@ -6,7 +6,7 @@ use redis_manager::{ErrorKind, Lookup, RedisManager, SetRequest};
 use tracing::Level;
 
 use super::patient;
-use crate::support::{RedisServer, logs::Logs};
+use crate::support::{RedisServer, is_surveyed, logs::Logs};
 
 on_both_backends! {
     two_expiries_are_refused,
@@ -191,12 +191,19 @@ async fn a_refused_call_is_no_outage(redis: &RedisManager) {
 async fn what_is_refused_is_not_sent() {
     let server = RedisServer::start();
     let redis = patient(&server.url(), "");
-    assert!(redis.initialize().await);
+    only_callers_ask(&redis, &server).await;
     ask_what_is_refused(&redis).await;
     assert_eq!(server.executed(), Vec::<String>::new());
     assert_eq!(redis.metrics().answered, 0);
     redis.set("k", "v").await;
     assert_eq!(server.executed(), ["set:calls=1"], "the test would see it");
+}
+
+/// Connects, and forgets what belongs to that.
+async fn only_callers_ask(redis: &RedisManager, server: &RedisServer) {
+    assert!(redis.initialize().await);
+    is_surveyed(redis).await;
+    server.forget_executed();
 }
 
 async fn ask_what_is_refused(redis: &RedisManager) {
@@ -227,7 +234,7 @@ async fn ask_what_is_refused(redis: &RedisManager) {
 async fn an_empty_list_is_not_sent() {
     let server = RedisServer::start();
     let redis = patient(&server.url(), "");
-    assert!(redis.initialize().await);
+    only_callers_ask(&redis, &server).await;
     redis.delete(Vec::<String>::new()).await;
     redis.get_many(Vec::<String>::new()).await;
     redis.set_many(Vec::<(String, String)>::new()).await;
@@ -240,6 +247,7 @@ async fn an_empty_list_is_not_sent() {
 async fn each_call_is_one_command() {
     let server = RedisServer::start();
     let redis = patient(&server.url(), "");
+    only_callers_ask(&redis, &server).await;
     redis.set("k", 1).ex(60).nx().await;
     redis.get("k").await;
     redis.get_many(["k", "l"]).await;

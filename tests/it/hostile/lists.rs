@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{HOSTILE, Text, Witnesses, assert_undisturbed, patient};
 use crate::{
     operations::{Args, BAGS, CHANCES, LISTS, MANY, Way},
-    support::RedisServer,
+    support::{RedisServer, is_surveyed},
 };
 
 /// With that many elements a list is taken for a message.
@@ -160,6 +160,7 @@ async fn every_list_is_right_where_a_token_proves_it() {
                 let is_message = DANGEROUS.contains(&length) && ENDINGS.iter().any(|ending| word.ends_with(ending));
                 let redis = patient(&server.url());
                 let args = store(&redis, &elements(word, length)).await;
+                is_surveyed(&redis).await;
                 let before = scripts(&server);
                 let answer = entry
                     .answers(redis.service(), std::slice::from_ref(&args), Way::OneByOne)
@@ -228,6 +229,7 @@ async fn one_connection_is_enough_for_lists() {
     let server = RedisServer::start();
     let redis = alone(&server);
     let args = store(&redis, &elements(b"message", 3)).await;
+    is_surveyed(&redis).await;
     let before = scripts(&server);
     let list: Vec<Bytes> = redis.service().list().lrange(&args.list, 0, -1).await.unwrap();
     assert_eq!(list, args.texts);

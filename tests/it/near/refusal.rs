@@ -1,6 +1,6 @@
 //! Where the server, or the configuration, leaves no room for it: everything else works, and `health()` says why.
 
-use redis_manager::{NearCacheState, RedisManager};
+use redis_manager::{NearCacheState, RedisManager, Support};
 
 use super::{is_near, manager_of, manager_with, serves};
 use crate::support::{RedisServer, eventually};
@@ -35,6 +35,7 @@ async fn a_server_that_does_not_permit_tracking_is_asked_once() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert_eq!(redis.metrics().near_hits, 0);
+    assert_eq!(redis.capabilities().tracking, Support::No);
     let refused = server.command(&["INFO", "commandstats"]);
     let line = refused.lines().find(|line| line.starts_with("cmdstat_client|tracking"));
     assert!(line.unwrap().contains("rejected_calls=1"), "{line:?}");
@@ -48,6 +49,7 @@ async fn a_server_that_permits_it_after_a_while_is_asked_when_it_comes_back() {
     server.command(&["ACL", "SETUSER", "ada", "+client|tracking"]);
     server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
     serves(&redis).await;
+    assert_eq!(redis.capabilities().tracking, Support::Yes);
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use redis_manager::{ErrorKind, RedisManager, Result};
+use redis_manager::{ErrorKind, FieldExpiry, FieldPersist, FieldTtl, RedisManager, Result, Support};
 use serde::{Deserialize, Serialize};
 
 use super::{assert_in_step, assert_refused, assert_told, hostile_lists};
+use crate::support::eventually;
 
 on_both_backends! {
     fields_are_set_read_and_removed,
@@ -25,7 +26,7 @@ on_both_backends! {
     a_missing_struct_is_none,
     a_field_that_is_missing_or_no_such_value_is_a_decode_error,
     what_is_no_struct_is_an_encode_error,
-    field_expiry_is_unsupported_here,
+    fields_expire_where_the_server_has_that,
     nothing_to_ask_is_not_asked,
     another_type_is_refused_by_every_operation,
     hostile_fields_and_values_come_back_from_every_operation,
@@ -238,10 +239,14 @@ async fn what_is_no_struct_is_an_encode_error(redis: &RedisManager) {
     assert!(!redis.exists("h").await);
 }
 
-/// The server of these tests is older than Redis 7.4.
-async fn field_expiry_is_unsupported_here(redis: &RedisManager) {
+async fn fields_expire_where_the_server_has_that(redis: &RedisManager) {
     let hash = redis.service().hash();
     hash.hset("the-key", [("f", "sesame")]).await.unwrap();
+    let can = || redis.capabilities().field_expiry;
+    eventually("it is known", || async { can() != Support::Unknown }).await;
+    if can() == Support::Yes {
+        return fields_expire(redis).await;
+    }
     let answers: [(&str, Result<()>); 4] = [
         ("HPEXPIRE", hash.hexpire("the-key", ["f"], 60).await.map(drop)),
         ("HPEXPIRE", hash.hpexpire("the-key", ["f"], 60).await.map(drop)),
@@ -257,6 +262,25 @@ async fn field_expiry_is_unsupported_here(redis: &RedisManager) {
         hash.hexpire("the-key", ["f"], Duration::ZERO).await,
         "a time to live of zero",
     );
+    assert_in_step(redis).await;
+}
+
+/// On Redis from 7.4 on.
+async fn fields_expire(redis: &RedisManager) {
+    let hash = redis.service().hash();
+    let fields = ["f", "nobody"];
+    let set = [FieldExpiry::Set, FieldExpiry::Missing];
+    assert_eq!(hash.hexpire("the-key", fields, 60).await.unwrap(), set);
+    let ttls = hash.httl("the-key", fields).await.unwrap();
+    assert!(matches!(ttls[..], [FieldTtl::Expires(ttl), FieldTtl::Missing] if ttl <= Duration::from_secs(60)));
+    let persisted = [FieldPersist::Persisted, FieldPersist::Missing];
+    assert_eq!(hash.hpersist("the-key", fields).await.unwrap(), persisted);
+    assert_eq!(hash.httl("the-key", ["f"]).await.unwrap(), [FieldTtl::Persistent]);
+    assert_eq!(hash.hpexpire("the-key", ["f"], 5).await.unwrap(), [FieldExpiry::Set]);
+    eventually("it has expired", || async {
+        !hash.hexists("the-key", "f").await.unwrap()
+    })
+    .await;
     assert_in_step(redis).await;
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use redis_manager::{ErrorKind, HealthState, RedisManager, Script, Side};
 use tokio::task::JoinSet;
 
-use super::{keys_everywhere, manager};
+use super::{keys_everywhere, patient_manager};
 use crate::deployment::{Cluster, slot_of};
 
 const KEYS: usize = 300;
@@ -13,7 +13,7 @@ const KEYS: usize = 300;
 #[tokio::test]
 async fn every_group_of_operations_works_whatever_the_slots() {
     let cluster = Cluster::of_masters(3).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     assert!(redis.initialize().await);
     assert_eq!(redis.health().state, HealthState::Ready);
     strings_and_keys(&redis).await;
@@ -105,7 +105,7 @@ async fn composed(redis: &RedisManager) {
 #[tokio::test]
 async fn keys_in_several_slots_are_refused_where_a_command_cannot_be_taken_apart() {
     let cluster = Cluster::of_masters(2).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let service = redis.service();
     let strings = service.string();
     let slots = [slot_of("a"), slot_of("b")].map(|slot| slot.to_string());
@@ -145,7 +145,7 @@ async fn keys_in_several_slots_are_refused_where_a_command_cannot_be_taken_apart
 #[tokio::test]
 async fn a_scan_goes_over_all_nodes() {
     let cluster = Cluster::of_masters(3).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let keys = keys_everywhere("user", 1000);
     assert!(redis.set_many(keys.iter().map(|key| (key.as_str(), "v"))).await);
     redis.set("other", "v").await;
@@ -162,7 +162,7 @@ async fn a_scan_goes_over_all_nodes() {
 #[tokio::test]
 async fn values_that_look_like_redirections_come_back_as_values() {
     let cluster = Cluster::of_masters(3).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let service = redis.service();
     let trap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     trap.set_nonblocking(true).unwrap();
@@ -218,7 +218,7 @@ async fn values_that_look_like_redirections_come_back_as_values() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_calls_are_batched_for_each_node_and_everybody_gets_their_own_answer() {
     let cluster = Cluster::of_masters(3).await;
-    let redis = Arc::new(manager(&cluster));
+    let redis = Arc::new(patient_manager(&cluster));
     redis.hset("wrong", "f", "v").await;
     let mut tasks = JoinSet::new();
     for task in 0..64 {

@@ -12,7 +12,7 @@ use std::{
 use redis_manager::{RedisManager, Script};
 use tokio::task::JoinSet;
 
-use super::manager;
+use super::patient_manager;
 use crate::deployment::{Cluster, slot_of};
 
 /// Callers of every kind, in one slot. Each counts what it has done; no call may fail.
@@ -98,7 +98,7 @@ async fn call(redis: &RedisManager, task: u64, count: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_fails_while_its_slot_moves() {
     let cluster = Cluster::of_masters(3).await;
-    let redis = Arc::new(manager(&cluster));
+    let redis = Arc::new(patient_manager(&cluster));
     let slot = slot_of("{tag}");
     for at in 0..40 {
         assert!(redis.set(format!("{{tag}}:{at}"), at).await);
@@ -129,7 +129,7 @@ async fn no_call_fails_while_its_slot_moves() {
 #[tokio::test]
 async fn a_half_moved_slot_is_read_and_written_on_both_sides() {
     let cluster = Cluster::of_masters(2).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let keys: Vec<_> = (0..10).map(|at| format!("{{tag}}:{at}")).collect();
     for key in &keys {
         assert!(redis.set(key.as_str(), key.as_str()).await);
@@ -176,7 +176,7 @@ async fn a_half_moved_slot_is_read_and_written_on_both_sides() {
 #[tokio::test]
 async fn a_watch_whose_slot_has_moved_executes_nothing() {
     let cluster = Cluster::of_masters(2).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let (service, slot) = (redis.service(), slot_of("{tag}"));
     let strings = service.string();
     redis.set("{tag}:k", 1).await;
@@ -193,7 +193,7 @@ async fn a_watch_whose_slot_has_moved_executes_nothing() {
 #[tokio::test]
 async fn a_blocking_pop_goes_on_where_its_list_has_moved() {
     let cluster = Cluster::of_masters(2).await;
-    let redis = Arc::new(manager(&cluster));
+    let redis = Arc::new(patient_manager(&cluster));
     let slot = slot_of("{tag}");
     let waiting = {
         let redis = Arc::clone(&redis);
@@ -214,7 +214,7 @@ async fn a_blocking_pop_goes_on_where_its_list_has_moved() {
 #[tokio::test]
 async fn a_scan_finds_what_was_there_all_the_time_while_slots_move() {
     let cluster = Cluster::of_masters(2).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let tags: Vec<_> = (0..40).map(|tag| format!("{{t{tag}}}")).collect();
     let keys: HashSet<_> = tags
         .iter()
@@ -241,7 +241,7 @@ async fn a_scan_finds_what_was_there_all_the_time_while_slots_move() {
 #[tokio::test]
 async fn a_scan_ends_and_misses_nothing_while_a_slot_stays_half_moved() {
     let cluster = Cluster::of_masters(2).await;
-    let redis = manager(&cluster);
+    let redis = patient_manager(&cluster);
     let keys: HashSet<_> = (0..20).map(|at| format!("{{tag}}:{at}")).collect();
     assert!(redis.set_many(keys.iter().map(|key| (key.as_str(), "v"))).await);
     let slot = slot_of("{tag}");
@@ -260,7 +260,7 @@ async fn a_scan_ends_and_misses_nothing_while_a_slot_stays_half_moved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_come_and_go() {
     let mut cluster = Cluster::of_masters(2).await;
-    let redis = Arc::new(manager(&cluster));
+    let redis = Arc::new(patient_manager(&cluster));
     for at in 0..40 {
         assert!(redis.set(format!("{{tag}}:{at}"), at).await);
     }

@@ -18,6 +18,7 @@ use crate::{
 fn manager(cluster: &Cluster) -> RedisManager {
     let mut config = Config::from_url(cluster.url());
     config.near_cache_mb = 8;
+    config.socket_timeout = Duration::from_secs(5);
     RedisManager::new(config).unwrap()
 }
 
