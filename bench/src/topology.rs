@@ -54,16 +54,20 @@ pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
     suite::run(arguments, machine, &conditions, &PARTS)
 }
 
-/// Plays a part to its end, or until somebody interrupts it. Whatever it has started ends with it.
+/// Plays a part to its end, or until somebody wants this process to end. Whatever it has started ends with it; left to itself, a server would outlive
+/// the terminal.
 fn play(part: impl Future<Output = Outcome>) -> Outcome {
     let runtime = runtime()?;
     let part = Box::pin(part);
     let played = runtime.block_on(async {
-        let (mut interrupted, mut told) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut told = signal(SignalKind::terminate())?;
+        let mut hung_up = signal(SignalKind::hangup())?;
         tokio::select! {
             played = part => played,
             _ = interrupted.recv() => Err("interrupted".into()),
             _ = told.recv() => Err("told to end".into()),
+            _ = hung_up.recv() => Err("the terminal is gone".into()),
         }
     });
     // Nobody waits for calls that are still under way.
