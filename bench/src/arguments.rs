@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::Outcome;
 
 /// How to call this program.
-const USAGE: &str = "usage: bench fallback|operations|throughput|near|outage [--quick] [--only PART] [--json FILE] \
+const USAGE: &str = "usage: bench fallback|operations|throughput|near|outage|topology [--quick] [--only PART] [--json FILE] \
                      [--plot FILE.svg] [--server PATH]";
 
 /// What to measure, and how.
@@ -38,16 +38,19 @@ pub(crate) enum Suite {
     Near,
     /// What callers feel of an outage, against every other client.
     Outage,
+    /// How Cluster and Sentinel are used, and what callers feel of their faults.
+    Topology,
 }
 
 impl Suite {
     /// Every suite.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Fallback,
         Self::Operations,
         Self::Throughput,
         Self::Near,
         Self::Outage,
+        Self::Topology,
     ];
 
     /// Returns its name on the command line.
@@ -58,6 +61,7 @@ impl Suite {
             Self::Throughput => "throughput",
             Self::Near => "near",
             Self::Outage => "outage",
+            Self::Topology => "topology",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Measures `redis-manager` against real servers that it starts itself.
 //!
 //! ```text
-//! cargo run --release -p bench -- fallback|operations|throughput|near|outage [--quick] [--only PART] [--json FILE]
-//!     [--plot FILE.svg] [--server PATH]
+//! cargo run --release -p bench -- fallback|operations|throughput|near|outage|topology [--quick] [--only PART]
+//!     [--json FILE] [--plot FILE.svg] [--server PATH]
 //! ```
 //!
 //! Standard output has one `name value` line for each figure, the spread and the goal behind a `#`; progress goes to
@@ -20,11 +20,39 @@ mod outage;
 mod peers;
 mod plot;
 mod progress;
+mod race;
 mod report;
 mod rival;
 mod server;
 mod suite;
+mod support;
 mod throughput;
+mod topology;
+
+#[expect(
+    clippy::expect_used,
+    clippy::missing_docs_in_private_items,
+    clippy::panic,
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "it is the tests' own, where a failed expectation is a failed test"
+)]
+#[path = "../../tests/topology/deployment"]
+mod deployment {
+    //! Sentinel and Cluster, each with real processes on the loopback interface, which end with it.
+
+    mod cluster;
+    mod node;
+    mod reply;
+    mod sentinels;
+    mod slot;
+
+    pub use cluster::Cluster;
+    pub use reply::Reply;
+    pub use sentinels::Sentinels;
+    pub use slot::slot_of;
+}
 
 use std::{error::Error, process::ExitCode};
 
@@ -55,6 +83,7 @@ fn measure(arguments: &Arguments) -> Outcome {
         Suite::Throughput => throughput::run(arguments, &machine),
         Suite::Near => near::run(arguments, &machine),
         Suite::Outage => outage::run(arguments, &machine),
+        Suite::Topology => topology::run(arguments, &machine),
     };
     progress::finish();
     measured?;

@@ -3,6 +3,7 @@
 mod bb8;
 mod cached;
 mod cachekit;
+mod clustered;
 mod deadpool;
 mod fred;
 mod hitbox;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     bb8::Bb8,
     cached::{Cached, CachedManaged},
     cachekit::{Cachekit, Production},
+    clustered::{FredCluster, OursCluster, RedisCluster, RustisCluster},
     deadpool::Deadpool,
     fred::{Fred, Hurried, Patient, Pooled},
     hitbox::Hitbox,
@@ -92,6 +94,13 @@ pub(crate) async fn introduce_caches(visitor: &mut impl Visitor) {
     visitor.meet::<MultiTier>().await;
     visitor.meet::<Hitbox>().await;
     visitor.meet::<Cachekit>().await;
+}
+
+/// Introduces those that can be clients of a cluster, but for ours. They find it by the node on their port.
+pub(crate) async fn introduce_clients_of_clusters(visitor: &mut impl Visitor) {
+    visitor.meet::<FredCluster>().await;
+    visitor.meet::<RedisCluster>().await;
+    visitor.meet::<RustisCluster>().await;
 }
 
 /// Returns the URL of the server on a port of this machine.

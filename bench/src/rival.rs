@@ -7,7 +7,7 @@ use fred::{
     interfaces::ClientLike,
     types::{
         Builder, RespVersion,
-        config::{Config, Server, ServerConfig, TcpConfig},
+        config::{ClusterDiscoveryPolicy, Config, Server, ServerConfig, TcpConfig},
     },
 };
 
@@ -38,10 +38,27 @@ pub(crate) fn blocking(port: u16) -> Outcome<redis::Connection> {
 ///
 /// - The server does not answer.
 pub(crate) async fn pool(port: u16, connections: usize) -> Outcome<Pool> {
+    let server = Server::new("127.0.0.1", port);
+    connect(ServerConfig::Centralized { server }, connections).await
+}
+
+/// Connects one connection to each node of a cluster, which is found by one of them, with a deadline like the manager's.
+///
+/// # Errors
+///
+/// - The node does not answer.
+pub(crate) async fn cluster(port: u16) -> Outcome<Pool> {
+    let server = ServerConfig::Clustered {
+        hosts: vec![Server::new("127.0.0.1", port)],
+        policy: ClusterDiscoveryPolicy::default(),
+    };
+    connect(server, 1).await
+}
+
+/// Connects to a server, or to a cluster.
+async fn connect(server: ServerConfig, connections: usize) -> Outcome<Pool> {
     let config = Config {
-        server: ServerConfig::Centralized {
-            server: Server::new("127.0.0.1", port),
-        },
+        server,
         version: RespVersion::RESP3,
         ..Config::default()
     };

@@ -1,25 +1,21 @@
 //! The suite `throughput`: how much goes through, what a call costs this process, and how long it takes, against every other client.
 
 mod field;
-mod lane;
-mod load;
-mod race;
-mod zipf;
 
 use std::sync::{Arc, LazyLock};
 
-use self::{
-    field::Field,
-    lane::{Entrant, Lane},
-    load::{Kind, Load},
-    race::{Race, Title},
-};
+use self::field::Field;
 use crate::{
     Outcome,
     arguments::Arguments,
     machine::Machine,
     peers::{Near, Ours, Peer, Pooled},
     progress,
+    race::{
+        self, Race, Title,
+        lane::{Entrant, Lane},
+        load::{Kind, Load},
+    },
     report::{self, Goal, per_call},
     server::RedisServer,
     suite::{self, Part, VALUE, runtime},

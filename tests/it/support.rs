@@ -74,7 +74,7 @@ impl RedisServer {
     /// Starts the server without waiting for it.
     pub fn spawn(&mut self) {
         assert!(self.child.is_none(), "the server runs already");
-        let program = env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+        let program = program();
         let log = fs::File::create(self.directory.path().join("log")).unwrap();
         let child = Command::new(&program)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
@@ -348,6 +348,11 @@ async fn relay(client: AsyncStream, server: AsyncStream, mode: &AtomicU8, cuts: 
         () = requests => {}
         () = replies => {}
     }
+}
+
+/// The server program to test against.
+pub fn program() -> String {
+    env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
 /// A port that nobody listens on.

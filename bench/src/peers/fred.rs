@@ -111,18 +111,18 @@ async fn reconnecting(port: u16, deadline: Duration) -> Outcome<Pool> {
 }
 
 /// Reads.
-async fn get(client: &Client, key: &str) -> Option<usize> {
+pub(super) async fn get(client: &Client, key: &str) -> Option<usize> {
     let value = client.get::<Option<String>, _>(key).await;
     value.ok().flatten().map(|text| text.len())
 }
 
 /// Stores.
-async fn set(client: &Client, key: &str, value: &str) -> bool {
+pub(super) async fn set(client: &Client, key: &str, value: &str) -> bool {
     client.set::<(), _, _>(key, value, None, None, false).await.is_ok()
 }
 
 /// Stores for a while.
-async fn set_px(client: &Client, key: &str, value: &str) -> bool {
+pub(super) async fn set_px(client: &Client, key: &str, value: &str) -> bool {
     let expiry = Some(Expiration::PX(EXPIRY_MILLIS.into()));
     client.set::<(), _, _>(key, value, expiry, None, false).await.is_ok()
 }

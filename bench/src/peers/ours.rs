@@ -26,10 +26,8 @@ const PROBES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Ours {
-    /// Connects a manager, after its configuration was changed.
-    async fn configured(port: u16, change: impl FnOnce(&mut Config) + Send) -> Outcome<Self> {
-        let mut config = Config::from_url(url(port));
-        change(&mut config);
+    /// Connects a manager with that configuration.
+    pub(super) async fn configured(config: Config) -> Outcome<Self> {
         let manager = RedisManager::new(config)?;
         manager.initialize().await;
         Ok(Self(Arc::new(manager)))
@@ -78,7 +76,7 @@ impl Peer for Ours {
     const WIRING: &'static str = "redis-manager, RESP3, 1 connection";
 
     async fn connect(port: u16) -> Outcome<Self> {
-        Self::configured(port, |_defaults| ()).await
+        Self::configured(Config::from_url(url(port))).await
     }
 
     async fn get(&mut self, key: &str) -> Option<usize> {
@@ -100,8 +98,9 @@ impl Peer for Near {
         "redis-manager with a near cache of 64 MB, RESP3, 1 connection and that for invalidations";
 
     async fn connect(port: u16) -> Outcome<Self> {
-        let ours = Ours::configured(port, |config| config.near_cache_mb = NEAR_CACHE_MB).await?;
-        Ok(Self(ours))
+        let mut config = Config::from_url(url(port));
+        config.near_cache_mb = NEAR_CACHE_MB;
+        Ok(Self(Ours::configured(config).await?))
     }
 
     async fn get(&mut self, key: &str) -> Option<usize> {

@@ -12,12 +12,19 @@ use crate::Outcome;
 #[derive(Clone)]
 pub(crate) struct Rustis(Client);
 
+impl Rustis {
+    /// Connects to whatever the URL names.
+    pub(super) async fn connect_to(url: String) -> Outcome<Self> {
+        Ok(Self(Client::connect(url).await?))
+    }
+}
+
 impl Peer for Rustis {
     const NAME: &'static str = "rustis";
     const WIRING: &'static str = "rustis 0.27.2, RESP3, 1 connection";
 
     async fn connect(port: u16) -> Outcome<Self> {
-        Ok(Self(Client::connect(url(port)).await?))
+        Self::connect_to(url(port)).await
     }
 
     async fn get(&mut self, key: &str) -> Option<usize> {

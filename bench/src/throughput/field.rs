@@ -1,9 +1,8 @@
 //! Everybody who takes part.
 
-use super::lane::{Entrant, Lane};
 use crate::{
-    peers::{self, Ours, Peer, Scribe, Visitor},
-    report,
+    peers::{self, Ours, Scribe, Visitor},
+    race::{host::Host, lane::Lane},
 };
 
 /// All contenders, connected. The first is ours.
@@ -14,37 +13,23 @@ pub(super) struct Field {
     caches: Vec<Box<dyn Lane>>,
 }
 
-/// Connects those that it meets.
-struct Host {
-    /// Where the server listens.
-    port: u16,
-    /// Who is connected.
-    lanes: Vec<Box<dyn Lane>>,
-}
-
 impl Field {
     /// Connects everybody.
     pub(super) async fn of_all(port: u16, ours: Box<dyn Lane>) -> Self {
-        let mut caches = Host {
-            port,
-            lanes: Vec::new(),
-        };
+        let mut caches = Host::at(port);
         peers::introduce_caches(&mut caches).await;
         Self {
-            caches: caches.lanes,
+            caches: caches.into_lanes(),
             ..Self::of_clients(port, ours).await
         }
     }
 
     /// Connects the plain clients only.
     pub(super) async fn of_clients(port: u16, ours: Box<dyn Lane>) -> Self {
-        let mut clients = Host {
-            port,
-            lanes: vec![ours],
-        };
+        let mut clients = Host::at(port).with(ours);
         peers::introduce_clients(&mut clients).await;
         Self {
-            clients: clients.lanes,
+            clients: clients.into_lanes(),
             caches: Vec::new(),
         }
     }
@@ -57,15 +42,6 @@ impl Field {
     /// Returns everybody.
     pub(super) fn all(&self) -> Vec<&dyn Lane> {
         self.clients.iter().chain(&self.caches).map(|lane| &**lane).collect()
-    }
-}
-
-impl Visitor for Host {
-    async fn meet<P: Peer>(&mut self) {
-        match P::connect(self.port).await {
-            Ok(peer) => self.lanes.push(Box::new(Entrant(peer))),
-            Err(error) => report::remark(&format!("{} does not take part: {error}", P::NAME)),
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One process of a deployment: a server, a node of a cluster, or a Sentinel.
 
 use std::{
-    env, fs,
+    fs,
     io::{self, BufReader},
     net::{Ipv4Addr, TcpListener},
     os::unix::net::UnixStream,
@@ -18,7 +18,7 @@ use nix::{
 use tempfile::TempDir;
 
 use super::reply::{Reply, exchange};
-use crate::support::eventually;
+use crate::support::{eventually, program};
 
 /// What a process is.
 pub enum Role {
@@ -218,10 +218,6 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-fn program() -> String {
-    env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
 }
 
 /// A port that nobody listens on, and that this process has not used yet. It is below those that the kernel gives to clients,

@@ -24,7 +24,7 @@ const FILLERS: usize = 64;
 pub(super) type Promise<'a, T> = Pin<Box<dyn Future<Output = Outcome<T>> + Send + 'a>>;
 
 /// A contender, whatever its type.
-pub(super) trait Lane: Send + Sync {
+pub(crate) trait Lane: Send + Sync {
     /// Returns its name in the figures.
     fn name(&self) -> &'static str;
 
@@ -37,11 +37,11 @@ pub(super) trait Lane: Send + Sync {
 
 /// A contender of some type.
 #[derive(Debug)]
-pub(super) struct Entrant<P>(pub(super) P);
+pub(crate) struct Entrant<P>(pub(crate) P);
 
 /// What one turn came to.
 #[derive(Debug, Default)]
-pub(super) struct Slice {
+pub(crate) struct Slice {
     /// Calls that were answered rightly.
     pub(super) calls: u64,
     /// All others.

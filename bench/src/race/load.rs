@@ -5,7 +5,7 @@ use crate::{Outcome, contest::key};
 
 /// Which calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Reads.
     Get,
     /// Writes that last.
@@ -29,7 +29,7 @@ pub(super) enum Call<'a> {
 
 /// What is called, by how many tasks, with which value.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// Which calls.
     kind: Kind,
     /// How many tasks call at the same time.
@@ -38,9 +38,23 @@ pub(super) struct Load {
     pub(super) value: &'static str,
     /// The keys.
     pub(super) keys: Vec<String>,
-    /// Which of them are asked for, if not each task asks for one of its own.
-    sequence: Option<Sequence>,
+    /// Which of them are asked for.
+    asked: Asked,
 }
+
+/// Which keys a task asks for.
+#[derive(Debug)]
+enum Asked {
+    /// One of its own.
+    Own,
+    /// All, one after the other; each task begins elsewhere.
+    InTurn,
+    /// Some far more often than others.
+    Popular(Sequence),
+}
+
+/// The distance between the keys where tasks begin: a prime, so that few meet.
+const STRIDE: usize = 7919;
 
 impl Load {
     /// Prepares everything.
@@ -48,23 +62,36 @@ impl Load {
     /// # Errors
     ///
     /// - None is expected.
-    pub(super) fn new(kind: Kind, tasks: usize, value: &'static str) -> Outcome<Self> {
-        let is_mixed = kind == Kind::Mixed;
-        let count = if is_mixed { KEYS.into() } else { tasks };
-        Ok(Self {
+    pub(crate) fn new(kind: Kind, tasks: usize, value: &'static str) -> Outcome<Self> {
+        let (count, asked) = match kind {
+            Kind::Mixed => (KEYS.into(), Asked::Popular(Sequence::new()?)),
+            Kind::Get | Kind::Set | Kind::SetPx => (tasks, Asked::Own),
+        };
+        Ok(Self::of(kind, tasks, value, count, asked))
+    }
+
+    /// Prepares calls for so many keys in turn, which lie in all slots of a cluster.
+    pub(crate) fn of_many_keys(kind: Kind, tasks: usize, value: &'static str, keys: usize) -> Self {
+        Self::of(kind, tasks, value, keys, Asked::InTurn)
+    }
+
+    /// Makes the keys.
+    fn of(kind: Kind, tasks: usize, value: &'static str, count: usize, asked: Asked) -> Self {
+        Self {
             kind,
             tasks,
             value,
             keys: (0..count).map(key).collect(),
-            sequence: is_mixed.then(Sequence::new).transpose()?,
-        })
+            asked,
+        }
     }
 
     /// Returns a task's call.
     pub(super) fn call(&self, task: usize, count: usize) -> Call<'_> {
-        let (number, is_write) = match &self.sequence {
-            Some(sequence) => sequence.at(task, count),
-            None => (task, false),
+        let (number, is_write) = match &self.asked {
+            Asked::Own => (task, false),
+            Asked::InTurn => ((task * STRIDE + count) % self.keys.len().max(1), false),
+            Asked::Popular(sequence) => sequence.at(task, count),
         };
         let key = self.keys.get(number).map_or("", String::as_str);
         match self.kind {

@@ -1,10 +1,15 @@
 //! Contenders that take turns, and what came of it.
 
+pub(crate) mod host;
+pub(crate) mod lane;
+pub(crate) mod load;
+mod zipf;
+
 use std::{sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::{
+use self::{
     lane::{Lane, Slice},
     load::Load,
 };
@@ -18,7 +23,7 @@ use crate::{
 
 /// How often each has its turn, and how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Race {
+pub(crate) struct Race {
     /// How many turns each has.
     rounds: usize,
     /// How long a turn is.
@@ -27,7 +32,7 @@ pub(super) struct Race {
 
 /// What was measured, under which name, with which goals.
 #[derive(Debug, Clone)]
-pub(super) struct Title {
+pub(crate) struct Title {
     /// The call.
     call: &'static str,
     /// How many tasks called.
@@ -38,6 +43,8 @@ pub(super) struct Title {
     ratio: Goal,
     /// What ours to the best peer should be, in processor time for each call.
     cpu: Goal,
+    /// Who is meant instead of the best peer.
+    rival: Option<&'static str>,
 }
 
 /// The turns of one contender, round by round.
@@ -49,14 +56,14 @@ struct Record {
 }
 
 /// The turns of all. The first is ours.
-pub(super) struct Results(Vec<Record>);
+pub(crate) struct Results(Vec<Record>);
 
 /// Long enough to warm up.
 const WARM_UP: Duration = Duration::from_millis(100);
 
 impl Race {
     /// Returns the turns of many contenders.
-    pub(super) fn wide(arguments: &Arguments) -> Self {
+    pub(crate) fn wide(arguments: &Arguments) -> Self {
         Self {
             rounds: arguments.either(7, 1),
             length: Duration::from_millis(arguments.either(250, 25)),
@@ -64,7 +71,7 @@ impl Race {
     }
 
     /// Returns the turns of two in many cases.
-    pub(super) fn brief(arguments: &Arguments) -> Self {
+    pub(crate) fn brief(arguments: &Arguments) -> Self {
         Self {
             rounds: arguments.either(15, 1),
             length: Duration::from_millis(arguments.either(150, 25)),
@@ -72,7 +79,7 @@ impl Race {
     }
 
     /// Returns the turns of two whose difference is small.
-    pub(super) fn fine(arguments: &Arguments) -> Self {
+    pub(crate) fn fine(arguments: &Arguments) -> Self {
         Self {
             rounds: arguments.either(25, 5),
             length: Duration::from_millis(arguments.either(300, 100)),
@@ -82,18 +89,27 @@ impl Race {
 
 impl Title {
     /// Names it.
-    pub(super) fn new(call: &'static str, tasks: usize, suffix: &str, ratio: Goal, cpu: Goal) -> Self {
+    pub(crate) fn new(call: &'static str, tasks: usize, suffix: &str, ratio: Goal, cpu: Goal) -> Self {
         Self {
             call,
             tasks,
             suffix: suffix.to_owned(),
             ratio,
             cpu,
+            rival: None,
+        }
+    }
+
+    /// Measures ours by this one, whoever is best.
+    pub(crate) fn against(self, rival: &'static str) -> Self {
+        Self {
+            rival: Some(rival),
+            ..self
         }
     }
 
     /// Returns what is measured, for people.
-    pub(super) fn case(&self) -> String {
+    pub(crate) fn case(&self) -> String {
         self.name("", self.call)
     }
 
@@ -108,7 +124,7 @@ impl Title {
 /// # Errors
 ///
 /// - Somebody does not store, or a task failed.
-pub(super) async fn run(lanes: &[&dyn Lane], load: &Arc<Load>, race: Race) -> Outcome<Results> {
+pub(crate) async fn run(lanes: &[&dyn Lane], load: &Arc<Load>, race: Race) -> Outcome<Results> {
     let mut records = Vec::with_capacity(lanes.len());
     for lane in lanes {
         lane.fill(load).await?;
@@ -170,34 +186,55 @@ impl Results {
     /// # Errors
     ///
     /// - None is expected.
-    pub(super) fn print(&self, title: &Title) -> Outcome {
+    pub(crate) fn print(&self, title: &Title) -> Outcome {
         for record in &self.0 {
             record.print(title)?;
         }
-        let Some((ours, peers)) = self.0.split_first() else {
-            return Ok(());
-        };
-        let median = |record: &Record, of| record.sample(of).median();
-        let fastest = peers
-            .iter()
-            .max_by(|one, other| median(one, Slice::per_second).total_cmp(&median(other, Slice::per_second)));
-        let thriftiest = peers
-            .iter()
-            .min_by(|one, other| median(one, Slice::cpu_micros).total_cmp(&median(other, Slice::cpu_micros)));
-        if let Some(best) = fastest {
-            let name = title.name(title.call, "_ratio");
-            let remark = format!("to {}", best.name);
-            ours.to(best, Slice::per_second)
-                .print_median_with(&name, title.ratio, &remark);
-        }
-        if let Some(best) = thriftiest {
-            let name = title.name("cpu_per_", title.call);
-            let remark = format!("to {}", best.name);
-            ours.to(best, Slice::cpu_micros)
-                .print_median_with(&name, title.cpu, &remark);
+        self.print_ratio(title, "_ratio");
+        self.print_cpu_ratio(title);
+        if title.rival.is_some() {
+            let best = Title {
+                ratio: Goal::Any,
+                rival: None,
+                ..title.clone()
+            };
+            self.print_ratio(&best, "_best_ratio");
         }
         self.draw(title);
         Ok(())
+    }
+
+    /// Prints ours to the fastest peer's.
+    fn print_ratio(&self, title: &Title, end: &str) {
+        let speed = |record: &Record| record.sample(Slice::per_second).median();
+        let (ours, peers) = self.sides(title);
+        let fastest = peers
+            .into_iter()
+            .max_by(|one, other| speed(one).total_cmp(&speed(other)));
+        if let (Some(ours), Some(best)) = (ours, fastest) {
+            let (name, remark) = (title.name(title.call, end), format!("to {}", best.name));
+            let ratio = ours.to(best, Slice::per_second);
+            ratio.print_median_with(&name, title.ratio, &remark);
+        }
+    }
+
+    /// Prints ours to the thriftiest peer's.
+    fn print_cpu_ratio(&self, title: &Title) {
+        let cost = |record: &Record| record.sample(Slice::cpu_micros).median();
+        let (ours, peers) = self.sides(title);
+        let thriftiest = peers.into_iter().min_by(|one, other| cost(one).total_cmp(&cost(other)));
+        if let (Some(ours), Some(best)) = (ours, thriftiest) {
+            let (name, remark) = (title.name("cpu_per_", title.call), format!("to {}", best.name));
+            let ratio = ours.to(best, Slice::cpu_micros);
+            ratio.print_median_with(&name, title.cpu, &remark);
+        }
+    }
+
+    /// Returns ours, and those that it is measured by.
+    fn sides(&self, title: &Title) -> (Option<&Record>, Vec<&Record>) {
+        let is_meant = |peer: &&Record| title.rival.is_none_or(|rival| rival == peer.name);
+        let mut records = self.0.iter();
+        (records.next(), records.filter(is_meant).collect())
     }
 
     /// Adds a panel to the picture, if it is one of the cases that matter most.
