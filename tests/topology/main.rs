@@ -14,5 +14,6 @@ mod support;
 
 mod cluster;
 mod deployment;
+mod pubsub;
 
 mod fixtures;
