@@ -134,17 +134,13 @@ impl<P: Copy + PartialEq> Switchboard<P> {
         }
     }
 
-    /// Notes that nothing comes from a place any more, and says whether anybody has listened. Who was still joining is refused.
-    pub(crate) fn lose(&mut self, place: P, error: &Error, wakers: &mut Wakers) -> bool {
+    /// Notes that nothing comes from a place any more, and says whether anything has.
+    pub(crate) fn lose(&mut self, place: P) -> bool {
         let lost = self.topics.iter().filter(|(_, entry)| entry.place == Some(place));
-        let lost: Vec<_> = lost.map(|(topic, _)| topic.clone()).collect();
-        let mut was_heard = false;
-        for topic in lost {
-            was_heard |= self.topics.get(&topic).is_some_and(|entry| entry.is_confirmed);
-            self.refuse_joining(&topic, error, wakers);
-            self.displace(&topic, place, Gap::ConnectionLost);
-        }
-        was_heard
+        let lost: Vec<_> = lost.map(|(topic, entry)| (topic.clone(), entry.is_confirmed)).collect();
+        lost.iter()
+            .for_each(|(topic, _)| self.displace(topic, place, Gap::ConnectionLost));
+        lost.iter().any(|(_, was_confirmed)| *was_confirmed)
     }
 
     /// Notes that a topic does not come from there any more. Who is still joining waits for it to come from elsewhere.
@@ -235,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_listened_waits_for_a_lost_place_and_who_has_not_is_refused() {
+    fn who_has_listened_waits_for_another_place_and_who_has_not_can_be_refused() {
         let mut board = Switchboard::default();
         let (a, b) = (topic("a"), topic("b"));
         let listening = joined(&mut board, std::slice::from_ref(&a));
@@ -243,8 +239,12 @@ mod tests {
         let joining = joined(&mut board, &[a.clone(), b.clone()]);
         board.assign(&b, 1);
         board.take_unplaced();
+        assert!(board.lose(1));
+        assert!(is_joined(&joining).is_pending());
         let mut wakers = Wakers::default();
-        assert!(board.lose(1, &Error::unavailable("lost"), &mut wakers));
+        for topic in [&a, &b] {
+            board.refuse_joining(topic, &Error::unavailable("lost"), &mut wakers);
+        }
         wakers.wake();
         assert_eq!(is_joined(&joining), Poll::Ready(false));
         assert_eq!(board.take_unplaced(), std::slice::from_ref(&a));
@@ -273,9 +273,7 @@ mod tests {
         let listening = joined(&mut board, std::slice::from_ref(&a));
         confirm(&mut board, &a, 2);
         board.displace(&a, 1, Gap::SlotMoved);
-        let mut wakers = Wakers::default();
-        assert!(!board.lose(1, &Error::unavailable("lost"), &mut wakers));
-        wakers.wake();
+        assert!(!board.lose(1));
         assert!(board.is_at(&a, 2) && next(&listening).is_pending());
     }
 }

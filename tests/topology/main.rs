@@ -14,6 +14,7 @@ mod support;
 
 mod cluster;
 mod deployment;
+mod pubsub;
 
 mod fixtures;
 mod sentinel;

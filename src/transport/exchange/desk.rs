@@ -156,6 +156,13 @@ impl Desk {
         Some(line.endpoint.clone())
     }
 
+    /// Returns the connections to servers that are deaf.
+    pub(super) fn lines_to(&self, is_deaf: impl Fn(&Endpoint) -> bool) -> Vec<LineId> {
+        let state = self.state();
+        let deaf = state.lines.iter().filter(|(_, handle)| is_deaf(&handle.endpoint));
+        deaf.map(|(id, _)| *id).collect()
+    }
+
     pub(super) fn is_troubled(&self, endpoint: &Endpoint) -> bool {
         let state = self.state();
         let trouble = state.troubles.get(endpoint);
@@ -300,20 +307,20 @@ impl Desk {
         is_over
     }
 
-    /// Notes that a connection is gone, or was never there, for this reason.
+    /// Ends a connection that is gone, was never there, or is of no use, for this reason. Who was still joining goes elsewhere, or is refused when that is tried.
     pub(super) fn lost(&self, id: LineId, refusal: &Refusal) {
-        let mut wakers = Wakers::default();
         let mut state = self.state();
-        let Some(Handle { endpoint, .. }) = state.lines.remove(&id) else {
+        let Some(Handle { endpoint, task, .. }) = state.lines.remove(&id) else {
             return;
         };
-        let error = Error::new(ErrorKind::Unavailable, refusal.reason.clone()).unsent();
-        state.note(&endpoint, &error, refusal.severity);
-        let was_heard = state.board.lose(id, &error, &mut wakers);
+        if let Some(task) = task {
+            task.abort();
+        }
+        state.note(&endpoint, refusal);
+        let was_heard = state.board.lose(id);
         let is_news = was_heard && !state.is_interrupted;
         state.is_interrupted |= was_heard;
         drop(state);
-        wakers.wake();
         self.bell.notify_one();
         if is_news {
             let reason = &*refusal.reason;
@@ -335,15 +342,15 @@ impl State {
         }
     }
 
-    fn note(&mut self, endpoint: &Endpoint, error: &Error, severity: Severity) {
+    fn note(&mut self, endpoint: &Endpoint, refusal: &Refusal) {
         let policy = Policy::default();
-        let backoff = match severity {
+        let backoff = match refusal.severity {
             Severity::Passing => policy.short,
             Severity::Lasting => policy.long,
         };
         let failures = self.troubles.get(endpoint).map_or(0, |trouble| trouble.failures + 1);
         let trouble = Trouble {
-            error: error.clone(),
+            error: Error::new(ErrorKind::Unavailable, refusal.reason.clone()).unsent(),
             failures,
             until: Instant::now() + backoff.pause(failures, chance()),
         };

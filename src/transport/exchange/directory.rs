@@ -92,6 +92,14 @@ impl Directory {
         owners.into_iter().next().ok_or_else(nobody)
     }
 
+    /// Says whether a server still hears of what is published. A node that has left its cluster does not, although it answers.
+    pub(super) fn hears(&self, endpoint: &Endpoint) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Cluster(cluster) => cluster.knows(endpoint),
+        }
+    }
+
     /// Has the nodes asked soon which slots are whose.
     pub(super) fn suspect(&self) {
         if let Self::Cluster(cluster) = self {

@@ -126,6 +126,9 @@ impl Talk<'_> {
                 biased;
                 sent = send(writer, output, &mut self.is_unflushed), if has_to_send => {
                     sent.map_err(|error| dial::broken(&error))?;
+                    if !self.is_unflushed {
+                        self.pulse.sent(Instant::now());
+                    }
                 }
                 read = reader.read_buf(input) => match read {
                     Ok(0) => return Err(Refusal::of(Failure::lost())),

@@ -8,7 +8,7 @@ use super::super::gate::STALL;
 #[derive(Debug)]
 pub(super) enum Pulse {
     Resting { until: Instant },
-    Waiting { until: Instant },
+    Waiting { until: Instant, is_sent: bool },
 }
 
 /// What to do now.
@@ -34,13 +34,22 @@ impl Pulse {
     /// Returns when to look at it again.
     pub(super) fn due(&self) -> Instant {
         match self {
-            Self::Resting { until } | Self::Waiting { until } => *until,
+            Self::Resting { until } | Self::Waiting { until, .. } => *until,
         }
     }
 
     /// Notes that the server has said something: its answer may stand behind many messages.
     pub(super) fn heard(&mut self, now: Instant) {
-        if let Self::Waiting { until } = self {
+        if let Self::Waiting { until, .. } = self {
+            *until = now + PATIENCE;
+        }
+    }
+
+    /// Notes that all was sent: no answer could come before. What is sent later does not count.
+    pub(super) fn sent(&mut self, now: Instant) {
+        if let Self::Waiting { until, is_sent } = self
+            && !std::mem::replace(is_sent, true)
+        {
             *until = now + PATIENCE;
         }
     }
@@ -52,15 +61,18 @@ impl Pulse {
     pub(super) fn judge(&mut self, now: Instant) -> Verdict {
         match self {
             Self::Resting { until } if now >= *until => {
-                *self = Self::Waiting { until: now + PATIENCE };
+                *self = Self::Waiting {
+                    until: now + PATIENCE,
+                    is_sent: false,
+                };
                 Verdict::Ask
             }
             // So late it was this process that was stalled, and the answer may be here.
-            Self::Waiting { until } if now >= *until + STALL => {
+            Self::Waiting { until, .. } if now >= *until + STALL => {
                 *until = now + PATIENCE;
                 Verdict::Wait
             }
-            Self::Waiting { until } if now >= *until => Verdict::Dead,
+            Self::Waiting { until, .. } if now >= *until => Verdict::Dead,
             Self::Resting { .. } | Self::Waiting { .. } => Verdict::Wait,
         }
     }
@@ -93,6 +105,17 @@ mod tests {
         pulse.answered(asked + PATIENCE);
         assert_eq!(pulse.judge(asked + PATIENCE), Verdict::Wait);
         assert_eq!(pulse.judge(asked + PATIENCE + PAUSE), Verdict::Ask);
+    }
+
+    #[test]
+    fn the_time_counts_from_when_the_question_was_sent() {
+        let mut pulse = Pulse::new(Instant::now());
+        let asked = pulse.due();
+        assert_eq!(pulse.judge(asked), Verdict::Ask);
+        let sent = asked + PATIENCE / 2;
+        pulse.sent(sent);
+        pulse.sent(sent + PATIENCE / 4);
+        assert_eq!(pulse.due(), sent + PATIENCE);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::{
-    super::{gate::chance, node::Node},
+    super::{connection::Refusal, failure::Failure, gate::chance, node::Node},
     desk::{Desk, Placed},
     directory::Directory,
     line,
@@ -43,6 +43,9 @@ struct Round {
 /// Until then the nodes have told whose a slot is now.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How often it is looked whether servers that answer still hear of what is published.
+const ROUNDS: Duration = Duration::from_secs(1);
+
 /// Places topics, until it is aborted.
 pub(super) async fn supervise(desk: Arc<Desk>, directory: Directory) {
     let mut supervisor = Supervisor {
@@ -62,6 +65,7 @@ pub(super) async fn supervise(desk: Arc<Desk>, directory: Directory) {
         tokio::select! {
             () = supervisor.desk.rung() => {}
             () = pause => {}
+            () = sleep(ROUNDS) => supervisor.leave_the_deaf(),
         }
     }
 }
@@ -86,7 +90,8 @@ impl Supervisor {
                 self.waiting.push(topic);
             }
         }
-        self.displaced.retain(|topic, _| self.waiting.contains(topic));
+        let now = Instant::now();
+        self.displaced.retain(|_, (_, not_before)| *not_before > now);
         round.again
     }
 
@@ -97,6 +102,13 @@ impl Supervisor {
             }
             let not_before = Instant::now() + RETRY.mul_f64(0.5 + chance());
             self.displaced.insert(displaced.topic, (displaced.from, not_before));
+        }
+    }
+
+    fn leave_the_deaf(&self) {
+        for id in self.desk.lines_to(|endpoint| !self.directory.hears(endpoint)) {
+            let reason = "the node has left the cluster".to_owned();
+            self.desk.lost(id, &Refusal::of(Failure::Broken(reason)));
         }
     }
 

@@ -206,7 +206,8 @@ impl Cluster {
         Error::new(ErrorKind::Unavailable, reason).unsent()
     }
 
-    fn knows(&self, endpoint: &Endpoint) -> bool {
+    /// Says whether a node belongs to the cluster, as far as is known.
+    pub(in super::super) fn knows(&self, endpoint: &Endpoint) -> bool {
         let map = self.atlas.map();
         map.as_ref().is_some_and(|map| map.members().contains(endpoint))
     }

@@ -8,7 +8,7 @@ use fred::{
     clients::{Client, WithOptions},
     error::{Error as FredError, ErrorKind as FredErrorKind},
     interfaces::{
-        ClientLike, HashesInterface, KeysInterface, ListInterface, Resp3Frame as Frame, SetsInterface,
+        ClientLike, HashesInterface, KeysInterface, ListInterface, PubsubInterface, Resp3Frame as Frame, SetsInterface,
         SortedSetsInterface,
     },
     types::{CustomCommand, Key, Value},
@@ -127,9 +127,19 @@ async fn plain(client: &WithOptions<Client>, name: &'static str, words: Vec<Byte
         ("ZREM", 2..) => client.zrem(name_of(words), values(words)).await?,
         ("ZCARD", 1) => client.zcard(name_of(words)).await?,
         ("ZSCORE", 2) => client.zscore(name_of(words), value_of(words)).await?,
+        ("PUBLISH", 2) => return publish(client, words).await,
         _ => return custom(client, name, words.collect()).await,
     };
     Ok(replies::of_value(value))
+}
+
+/// fred's own function takes channels that are text.
+async fn publish(client: &WithOptions<Client>, words: &mut Rest) -> Sent<Reply> {
+    let channel = words.next().unwrap_or_default();
+    match std::str::from_utf8(&channel) {
+        Ok(text) => client.publish(text, value_of(words)).await.map(replies::of_value),
+        Err(_) => custom(client, "PUBLISH", std::iter::once(channel).chain(words).collect()).await,
+    }
 }
 
 type Rest = std::vec::IntoIter<Bytes>;
