@@ -31,7 +31,6 @@ mod topology;
 
 #[expect(
     clippy::expect_used,
-    clippy::missing_docs_in_private_items,
     clippy::panic,
     clippy::unwrap_used,
     dead_code,
