@@ -398,11 +398,7 @@ mod tests {
             (capabilities.field_expiry, capabilities.msetex),
             (Support::Yes, Support::No)
         );
-        assert_eq!(
-            capabilities.json,
-            Support::Unknown,
-            "no version tells of modules' commands"
-        );
+        assert_eq!(capabilities.json, Support::Yes, "by the module's name");
         assert_eq!(
             (capabilities.scripts, capabilities.tracking),
             (Support::No, Support::No)

@@ -311,6 +311,22 @@ async fn a_user_from_whom_much_is_hidden_is_served() {
 }
 
 #[tokio::test]
+async fn a_server_that_lists_no_commands_is_asked_about_the_one_that_is_needed() {
+    let server = RedisServer::start();
+    let redis = with_rights(&server, &["+@all", "-command|list"]);
+    assert!(redis.initialize().await);
+    assert_eq!(is_surveyed(&redis).await.json, Support::Unknown);
+    // What is no UTF-8 would come back in the error of an unknown command, and end the connection.
+    let text = "\u{e9}".repeat(100);
+    for _ in 0..5 {
+        let error = redis.service().json_module().set("k", "$", &text).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+    assert_eq!(calls(&server, "command|getkeys"), 1);
+    assert_eq!(redis.metrics().connects, 1);
+}
+
+#[tokio::test]
 async fn a_server_whose_commands_have_no_names_any_more_serves() {
     let mut arguments = Vec::new();
     for command in [
