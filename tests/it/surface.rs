@@ -3,8 +3,9 @@
 use std::{fmt::Display, fs, future::Future, path::Path, time::Duration};
 
 use redis_manager::{
-    Answer, Batching, Capabilities, Config, Error, ErrorKind, Health, HealthState, IncrRequest, IntoKeys, IntoTtl, Key,
-    Lookup, Metrics, RedisManager, Result, Secret, SetManyRequest, SetRequest, Ttl, Value, redis_manager,
+    Answer, Batching, Capabilities, Config, Error, ErrorKind, Event, Gap, Health, HealthState, IncrRequest, IntoKeys,
+    IntoTtl, Key, Lookup, Message, Metrics, RedisManager, Result, Secret, SetManyRequest, SetRequest, Subscription,
+    Ttl, Value, redis_manager,
 };
 
 fn is_shared<T: Send + Sync + 'static>() {}
@@ -33,7 +34,11 @@ fn plain_data_is_shared_between_threads() {
     is_shared::<Config>();
     is_shared::<ErrorKind>();
     is_shared::<Health>();
+    is_shared::<Event>();
+    is_shared::<Gap>();
     is_shared::<Key>();
+    is_shared::<Message>();
+    is_shared::<Subscription>();
     is_shared::<Lookup<String>>();
     is_shared::<Metrics>();
     is_shared::<Secret>();
@@ -116,6 +121,8 @@ async fn the_future_of_every_call_is_send() {
     is_send(redis.hset("h", "f", "v")).await;
     is_send(redis.hset_many("h", [("f", "v")])).await;
     is_send(redis.hget("h", "f")).await;
+    is_send(redis.publish("c", "m")).await;
+    drop(is_send(redis.service().pubsub().subscribe("c")).await);
     is_send(redis.disconnect()).await;
 }
 
