@@ -69,7 +69,8 @@ async fn a_subscription_that_is_given_up_while_it_is_made_leaves_nothing_behind(
     let kept = pubsub.subscribe("kept").await.unwrap();
     for _ in 0..100 {
         let mut given_up = Box::pin(pubsub.subscribe("given up"));
-        assert!(futures_util::poll!(&mut given_up).is_pending());
+        // Whether it is made by then or not.
+        drop(futures_util::poll!(&mut given_up));
     }
     wait_until("nobody listens", || listeners(&server, "given up") == ":0");
     let mut taken = pubsub.subscribe("given up").await.unwrap();
@@ -144,7 +145,10 @@ async fn what_is_not_permitted_is_an_error_and_disturbs_nobody() {
         assert!(error.to_string().starts_with("SUBSCRIBE on key #"), "{error}");
     }
     assert_eq!(pubsub.publish("theirs", "m").await.unwrap_err().kind(), ErrorKind::Auth);
-    assert_eq!(redis.publish("mine:b", "m").await, 0);
+    eventually("nothing is left of it", || async {
+        redis.publish("mine:b", "m").await == 0
+    })
+    .await;
     assert_eq!(redis.publish("mine:a", "m").await, 1);
     assert_eq!(text(&mut mine).await, "m");
 }
