@@ -30,7 +30,8 @@ pub(super) struct Knowledge {
 const NEWER: [&str; 6] = ["GETEX", "SINTERCARD", "EVAL_RO", "FCALL", "SSUBSCRIBE", "MSETEX"];
 
 /// Commands that not every server has: those of RedisJSON, and those for fields that expire.
-const DOUBTFUL: [&str; 20] = [
+const DOUBTFUL: [&str; 21] = [
+    "SPUBLISH",
     "JSON.SET",
     "JSON.GET",
     "JSON.MGET",
@@ -60,7 +61,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Says whether not every server has a command. Faster than a look into the list.
 pub(super) fn is_doubtful(name: &str) -> bool {
-    name.starts_with("JSON.") || matches!(name, "HEXPIRE" | "HPEXPIRE" | "HPERSIST" | "HTTL" | "HPTTL")
+    name.starts_with("JSON.")
+        || matches!(
+            name,
+            "HEXPIRE" | "HPEXPIRE" | "HPERSIST" | "HTTL" | "HPTTL" | "SPUBLISH"
+        )
 }
 
 /// Makes the question, which any answer but one answers with yes. (`COMMAND INFO` answers with maps in sets, which fred cannot read.)
