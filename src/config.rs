@@ -74,7 +74,7 @@ pub struct Config {
     pub tls_key_file: Option<PathBuf>,
     /// `REDIS_TLS_SERVER_NAME`: the name, or the address, that the server's certificate must bear; the host's by default.
     pub tls_server_name: Option<String>,
-    /// `REDIS_MAX_CONNECTIONS`: upper bound of the pool, 10 by default; how many are opened is the manager's choice.
+    /// `REDIS_MAX_CONNECTIONS`: upper bound of the pool, for each server, 10 by default; how many are opened is the manager's choice.
     pub max_connections: usize,
     /// `REDIS_SOCKET_TIMEOUT`: the deadline of every call, 0.5 s by default.
     pub socket_timeout: Duration,
@@ -84,7 +84,7 @@ pub struct Config {
     pub key_prefix: String,
     /// `REDIS_BATCHING`: which concurrent commands may share a round trip.
     pub batching: Batching,
-    /// `REDIS_NEAR_CACHE_MB`: memory for the near cache in this process; 0, the default, means none. It needs the feature `near-cache`.
+    /// `REDIS_NEAR_CACHE_MB`: memory for the near cache in this process, in a cluster for all nodes together; 0, the default, means none. It needs the feature `near-cache`.
     pub near_cache_mb: u32,
     /// `REDIS_NEAR_CACHE_TTL`: how long the near cache keeps what it has read, at most; 60 s by default.
     pub near_cache_ttl: Duration,

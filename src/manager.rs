@@ -143,7 +143,8 @@ impl RedisManager {
     /// Connects now and says whether Redis answers. Optional: the first call connects as well.
     ///
     /// Takes as long as one attempt to connect at most (`REDIS_SOCKET_CONNECT_TIMEOUT`, plus two deadlines). On a manager that
-    /// is connected it costs one round trip; on one that waits to try again it tries at once.
+    /// is connected it costs one round trip; on one that waits to try again it tries at once. In a cluster it connects to all nodes, and says whether any
+    /// answers.
     ///
     /// # Examples
     ///
@@ -256,7 +257,7 @@ impl RedisManager {
     }
 
     /// Returns the fred client of the present connection, for what this crate does not cover. `None` while there is no
-    /// connection, without a tokio runtime, and on other backends.
+    /// connection, without a tokio runtime, in a cluster, which has a client for each node, and on other backends.
     ///
     /// What is sent through it bypasses the key prefix, the deadline's gate, the breaker and the guard: reply arrays whose first
     /// element a user can choose may desynchronise the connection (the heartbeat notices within a second and replaces it).

@@ -171,7 +171,8 @@ impl RedisManager {
         )
     }
 
-    /// Returns the texts at several keys, in their order, as many as there are keys. One round trip.
+    /// Returns the texts at several keys, in their order, as many as there are keys. One round trip, in a
+    /// cluster one to each node for 512 keys.
     ///
     /// All are `None` in an outage, in a cluster those whose node does not answer. One is `None` if there is no such key, if the value is not a string, and (with the reason
     /// logged) if it is not UTF-8.
@@ -203,6 +204,8 @@ impl RedisManager {
     ///
     /// Without an expiry it is an `MSET`, with one a script. Answers `false` in an outage and (with the reason logged) if the server
     /// refused it; nothing is stored then. No pairs, nothing sent: `true` where a call would be tried.
+    ///
+    /// In a cluster each slot is a step of its own, and where one has failed, others may be stored. One round trip to each node, more for more than 512 slots.
     ///
     /// # Examples
     ///
