@@ -33,9 +33,16 @@ use crate::{
 
 /// Where a command goes next.
 #[derive(Debug, Clone)]
-struct Step {
-    node: Arc<Node>,
-    manner: Manner,
+pub(super) struct Step {
+    pub(super) node: Arc<Node>,
+    pub(super) manner: Manner,
+}
+
+/// One round of redirections. However many commands it has, it pauses once.
+#[derive(Debug)]
+pub(super) struct Hop {
+    number: u32,
+    has_paused: bool,
 }
 
 /// Between attempts while a slot is being moved, about.
@@ -173,8 +180,8 @@ impl Road {
         until: Instant,
     ) -> Result<Reply> {
         let (mut asked, mut error) = (node, error);
-        for hop in 0.. {
-            let Some(step) = next_step(cluster, slot, &asked, &error, hop, until).await else {
+        for mut hop in Hop::all() {
+            let Some(step) = next_step(cluster, slot, &asked, &error, &mut hop, until).await else {
                 break;
             };
             let step = step?;
@@ -209,7 +216,7 @@ impl Road {
                 Err(error) => answers[place] = Some(Err(error)),
             }
         }
-        for hop in 0.. {
+        for mut hop in Hop::all() {
             let sent = send_steps(std::mem::take(&mut steps), &commands, until).await;
             if sent
                 .iter()
@@ -230,7 +237,7 @@ impl Road {
                     answers[place] = Some(merged);
                     continue;
                 }
-                match next_step(cluster, slot, &step.node, error, hop, until).await {
+                match next_step(cluster, slot, &step.node, error, &mut hop, until).await {
                     Some(Ok(step)) => steps.push((place, step)),
                     Some(Err(error)) => answers[place] = Some(Err(error)),
                     None => answers[place] = Some(answer),
@@ -297,6 +304,26 @@ impl Road {
     }
 }
 
+impl Hop {
+    /// Returns one after the other, without end.
+    fn all() -> impl Iterator<Item = Self> {
+        (0..).map(Self::nth)
+    }
+
+    pub(super) fn nth(number: u32) -> Self {
+        Self {
+            number,
+            has_paused: false,
+        }
+    }
+
+    async fn pause(&mut self) {
+        if !std::mem::replace(&mut self.has_paused, true) {
+            sleep(PAUSE.mul_f64(0.5 + chance())).await;
+        }
+    }
+}
+
 impl Step {
     fn plainly(node: Arc<Node>) -> Self {
         Self {
@@ -306,30 +333,18 @@ impl Step {
     }
 }
 
-/// Finds where a command goes after an error; nowhere if the error is its answer.
-pub(super) async fn redirected(
-    cluster: &Cluster,
-    slot: u16,
-    asked: &Node,
-    error: &Error,
-    hop: u32,
-    until: Instant,
-) -> Option<Result<(Arc<Node>, Manner)>> {
-    let step = next_step(cluster, slot, asked, error, hop, until).await?;
-    Some(step.map(|Step { node, manner }| (node, manner)))
-}
-
 /// Says whether some of a command's keys are here and some elsewhere.
 fn is_split(error: &Error, asked: &Node) -> bool {
     Redirection::of(error, asked.endpoint()) == Some(Redirection::TryAgain)
 }
 
-async fn next_step(
+/// Finds where a command goes after an error; nowhere if the error is its answer.
+pub(super) async fn next_step(
     cluster: &Cluster,
     slot: u16,
     asked: &Node,
     error: &Error,
-    hop: u32,
+    hop: &mut Hop,
     until: Instant,
 ) -> Option<Result<Step>> {
     let redirection = Redirection::of(error, asked.endpoint());
@@ -337,8 +352,8 @@ async fn next_step(
     if redirection.is_none() && !has_left {
         return None;
     }
-    if hop >= HOPS || redirection == Some(Redirection::TryAgain) {
-        sleep(PAUSE.mul_f64(0.5 + chance())).await;
+    if hop.number >= HOPS || redirection == Some(Redirection::TryAgain) {
+        hop.pause().await;
     }
     if Instant::now() + LAST >= until {
         let message = "the slot is being moved, and the deadline has passed";

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::{
     call::{Backend, Road, disabled},
-    clustered::redirected,
+    clustered::{Hop, Step, next_step},
     context::Context,
     failure::Failure,
     gate::Attempt,
@@ -67,7 +67,7 @@ struct ServerLine {
 struct Search<'a> {
     cluster: Option<&'a Cluster>,
     slot: Option<u16>,
-    hop: u32,
+    hops: u32,
     until: Instant,
 }
 
@@ -229,7 +229,7 @@ impl<'a> Search<'a> {
         Ok(Self {
             cluster,
             slot,
-            hop: 0,
+            hops: 0,
             until: Instant::now() + line.deadline + longer,
         })
     }
@@ -244,10 +244,11 @@ impl<'a> Search<'a> {
             return Ok(false);
         };
         let node = Arc::clone(node);
-        self.hop += 1;
-        match redirected(cluster, slot, &node, error, self.hop - 1, self.until).await {
-            Some(next) => {
-                let (node, manner) = next?;
+        let mut hop = Hop::nth(self.hops);
+        self.hops += 1;
+        match next_step(cluster, slot, &node, error, &mut hop, self.until).await {
+            Some(step) => {
+                let Step { node, manner } = step?;
                 line.move_to(&node, manner).await?;
                 Ok(true)
             }

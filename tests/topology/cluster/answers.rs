@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use redis_manager::{ErrorKind, HealthState, RedisManager, Script, Side};
+use redis_manager::{Config, ErrorKind, HealthState, RedisManager, Script, Side};
 use tokio::task::JoinSet;
 
 use super::{keys_everywhere, patient_manager};
@@ -140,6 +140,36 @@ async fn keys_in_several_slots_are_refused_where_a_command_cannot_be_taken_apart
         .await;
     assert_eq!(first.unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(second.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_password_and_a_prefix_hold_for_every_node() {
+    let cluster = Cluster::start_with(2, 0, &["--requirepass", "sesame"]).await;
+    let with = |password: &str| {
+        let mut config = Config::from_url(cluster.url());
+        config.password = Some(password.into());
+        config.key_prefix = "app:".to_owned();
+        RedisManager::new(config).unwrap()
+    };
+    let redis = with("sesame");
+    let keys = keys_everywhere("k", 20);
+    for key in &keys {
+        assert!(redis.set(key.as_str(), "v").await);
+        let node = cluster.node_of(&format!("app:{key}"));
+        assert_eq!(cluster.command(node, &["GET", &format!("app:{key}")]).text(), "v");
+    }
+    assert_eq!(redis.service().keys().flush_prefix().await.unwrap(), 20);
+    let locked_out = with("wrong");
+    assert_eq!(locked_out.get("k").await, None);
+    let reason = locked_out.health().reason.unwrap_or_default();
+    assert!(
+        reason.contains("wrong user or password") && !reason.contains("sesame"),
+        "{reason}"
+    );
+    let mut config = Config::from_url(cluster.url());
+    config.db = 1;
+    let error = RedisManager::new(config).unwrap_err();
+    assert!(error.to_string().starts_with("REDIS_DB: "), "{error}");
 }
 
 #[tokio::test]
