@@ -37,6 +37,10 @@ mod topology;
     unreachable_pub,
     reason = "it is the tests' own, where a failed expectation is a failed test"
 )]
+#[cfg_attr(
+    not(test),
+    expect(clippy::missing_docs_in_private_items, reason = "as those of tests, they need none")
+)]
 #[path = "../../tests/topology/deployment"]
 mod deployment {
     //! Sentinel and Cluster, each with real processes on the loopback interface, which end with it.
