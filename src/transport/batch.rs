@@ -61,6 +61,8 @@ use crate::{
 pub(super) struct Batches {
     connection: Arc<Connection>,
     deadline: Duration,
+    /// So many lanes there are of each kind.
+    count: usize,
     /// Reads of these go by another connection.
     large: Arc<LargeKeys>,
     reads: Vec<Arc<Lane>>,
@@ -93,6 +95,8 @@ impl Batches {
         let mut batches = Self {
             connection: Arc::clone(connection),
             deadline: settings.deadline,
+            // In a cluster its nodes work at the same time, and more lanes would only make batches smaller.
+            count: if settings.is_cluster() { 1 } else { LANES },
             large: Arc::clone(large),
             reads: Vec::new(),
             reads_with_ttl: Vec::new(),
@@ -125,7 +129,7 @@ impl Batches {
             capacity: C::CAPACITY,
             deadline: self.deadline,
         };
-        let lanes: Vec<_> = (0..LANES).map(|_| Arc::new(Lane::new(limits))).collect();
+        let lanes: Vec<_> = (0..self.count).map(|_| Arc::new(Lane::new(limits))).collect();
         let drivers = lanes
             .iter()
             .map(|lane| driver::start(lane, cargo(), &self.connection, self.deadline));
@@ -184,7 +188,7 @@ impl Batches {
             }) if !command.is_large() => &self.writes,
             _ => return None,
         };
-        lanes.get(key_hash as usize % LANES)
+        lanes.get(key_hash as usize % self.count)
     }
 
     pub(super) fn are_idle(&self) -> bool {

@@ -218,7 +218,10 @@ impl Road {
             Backend::Server(Topology::Cluster(cluster)) => {
                 let command = build()?;
                 let context = Context::of(&command);
-                let answer = Box::pin(self.ask_cluster(cluster, command)).await;
+                let answer = match self.begin_in_cluster(cluster, &command).await {
+                    Some(answer) => answer,
+                    None => Box::pin(self.ask_cluster(cluster, command)).await,
+                };
                 answer.and_then(read).map_err(|error| context.explain(error))
             }
         }

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    future::poll_fn,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -14,7 +16,7 @@ use super::{
     failure::lost_connection,
     gate::chance,
     manner::Manner,
-    node::Node,
+    node::{Entered, Node},
     pipeline::{AT_ONCE, ask_some},
     topology::{
         Cluster,
@@ -85,6 +87,26 @@ impl Road {
                 merge.apply(self.ask_slots(cluster, slots, commands).await)
             }
             Route::Scan(call) => self.scan(cluster, call).await,
+        }
+    }
+
+    /// Asks for, or writes, one value without waiting for anything but the answer, as most calls do. `None` if that is not possible.
+    pub(super) async fn begin_in_cluster(&self, cluster: &Cluster, command: &Command) -> Option<Result<Reply>> {
+        let slot = route::of_one_key(command).filter(|_| !cluster.has_near())?;
+        let enter = poll_fn(|context| {
+            let build = || Ok(command.clone());
+            Poll::Ready(cluster.peek(slot, |node| node.enter(build, context.waker())))
+        });
+        match enter.await? {
+            Ok(Entered::Sent(call, generation, _)) => match cluster.settle(slot, generation, call.await) {
+                Err(error) => Some(Box::pin(self.follow_from(cluster, slot, command.clone(), error)).await),
+                answer => Some(answer),
+            },
+            Ok(Entered::Waits(_)) => None,
+            Err(refused) => {
+                cluster.suspect();
+                Some(Err(refused))
+            }
         }
     }
 
