@@ -73,9 +73,16 @@ impl Privates {
                 return Ok(private);
             }
             if let Some(budget) = self.budget() {
-                let opened = Connection::open(settings, endpoint).await;
-                let connection =
-                    opened.map_err(|refusal| Error::new(ErrorKind::Unavailable, refusal.reason).unsent())?;
+                // To open it may take longer than a call.
+                let left = within.saturating_sub(asked.elapsed());
+                let connection = match timeout(left, Connection::open(settings, endpoint)).await {
+                    Ok(Ok(connection)) => connection,
+                    Ok(Err(refusal)) => return Err(Error::new(ErrorKind::Unavailable, refusal.reason).unsent()),
+                    Err(_elapsed) => {
+                        let message = "a further connection could not be opened before the deadline";
+                        return Err(Error::new(ErrorKind::Unavailable, message).unsent());
+                    }
+                };
                 return Ok(Private {
                     connection,
                     is_tried: false,

@@ -102,11 +102,16 @@ impl Witnessed {
         within: Duration,
         open: impl AsyncFnOnce() -> Option<(Connection, OwnedSemaphorePermit)>,
     ) -> Option<Outcome> {
+        let asked = Instant::now();
         let line = match self.line.load_full().filter(|line| !line.connection.is_closed()) {
             Some(line) => line,
-            None => Box::pin(self.open(open)).await?,
+            // To open it may take longer than a call, and others may be at it.
+            None => match timeout(within, Box::pin(self.open(open))).await {
+                Ok(line) => line?,
+                Err(_elapsed) => return Some(Err(Failure::Timeout)),
+            },
         };
-        let answer = line.ask(command, within).await;
+        let answer = line.ask(command, within.saturating_sub(asked.elapsed())).await;
         if answer.is_none() {
             line.end();
             let current = self.line.compare_and_swap(&line, None);

@@ -113,6 +113,32 @@ async fn no_call_into_a_black_hole_outlives_its_deadline_and_soon_all_are_refuse
 }
 
 #[tokio::test]
+async fn what_needs_a_further_connection_keeps_its_deadline_on_a_stopped_server() {
+    let server = RedisServer::start();
+    let redis = Arc::new(server.manager());
+    assert!(redis.set("k", "v").await);
+    server.stop();
+    let mut tasks = JoinSet::new();
+    for task in 0..8 {
+        let redis = Arc::clone(&redis);
+        tasks.spawn(async move {
+            let (service, began) = (redis.service(), Instant::now());
+            let is_err = if task % 2 == 0 {
+                service.list().lrange::<String>("l", 0, -1).await.is_err()
+            } else {
+                service.transaction((service.string().incr("n"),)).await.is_err()
+            };
+            assert!(is_err);
+            began.elapsed()
+        });
+    }
+    while let Some(took) = tasks.join_next().await {
+        let took = took.unwrap();
+        assert!(took < DEADLINE + SLACK, "{took:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_while_nobody_calls_is_noticed_by_the_heartbeat() {
     let server = RedisServer::start();
     let redis = server.manager();
