@@ -5,7 +5,7 @@
 //! - [`desk`]: who listens to what, and on which connection that comes;
 //! - [`supervisor`]: finds a connection for every topic;
 //! - [`directory`]: where topics are listened to;
-//! - [`line`]: one connection, from its beginning to its end;
+//! - [`mod@line`]: one connection, from its beginning to its end;
 //! - [`pulse`]: its heartbeat;
 //! - [`conversation`]: what is said on it;
 //! - [`dial`]: how it is opened;

@@ -97,7 +97,7 @@ impl Permit {
     ///
     /// # Errors
     ///
-    /// - As [`Privates::take`].
+    /// - As [`Privates::take`](super::super::private::Privates::take).
     pub(in super::super) async fn private(&self) -> Result<Private, Error> {
         let Generation {
             settings,

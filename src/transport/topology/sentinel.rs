@@ -3,7 +3,7 @@
 //! Every configured Sentinel is listened to, and asked, on a connection of its own; those that are known from others as well, while fewer than
 //! three answer. So one that hangs, or is gone, costs nothing. They live in the house's runtime, which outlives the callers'.
 //!
-//! - [`line`]: the connection to one Sentinel;
+//! - [`mod@line`]: the connection to one Sentinel;
 //! - [`opinions`]: what they say, and whom to believe;
 //! - [`master`]: what is known of the master, and what happens when it moves.
 
