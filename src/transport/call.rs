@@ -218,7 +218,8 @@ impl Road {
             Backend::Server(Topology::Cluster(cluster)) => {
                 let command = build()?;
                 let context = Context::of(&command);
-                let answer = match self.begin_in_cluster(cluster, &command).await {
+                // In a box: otherwise every call would carry the room for it, without a cluster as well.
+                let answer = match Box::pin(self.begin_in_cluster(cluster, &command)).await {
                     Some(answer) => answer,
                     None => Box::pin(self.ask_cluster(cluster, command)).await,
                 };
