@@ -18,6 +18,9 @@
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
+//! - [`aside`]: a connection beside the main one;
+//! - [`budget`]: how many connections may be open;
+//! - [`token`]: what nobody can foresee;
 //! - [`large`]: which keys had large values;
 //! - [`batch`]: concurrent reads, and concurrent writes, in one round trip;
 //! - [`boxes`]: boxes for the client library's futures, used again and again;
@@ -40,10 +43,12 @@
 //! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
 
+mod aside;
 pub(crate) mod asking;
 mod batch;
 pub(crate) mod blocking;
 mod boxes;
+mod budget;
 pub(crate) mod call;
 mod clustered;
 mod connection;
@@ -73,6 +78,7 @@ mod pubsub;
 mod scriptless;
 pub(crate) mod session;
 mod survey;
+mod token;
 pub(crate) mod topology;
 mod tracking;
 mod whereabouts;

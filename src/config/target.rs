@@ -48,24 +48,17 @@ impl fmt::Display for Endpoint {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |f: &mut fmt::Formatter<'_>, endpoints: &[Endpoint]| {
-            endpoints.iter().enumerate().try_for_each(|(at, endpoint)| {
-                f.write_str(if at > 0 { "," } else { "" })?;
-                endpoint.fmt(f)
-            })
-        };
         match self {
             Self::Disabled(_) => f.write_str("none"),
             Self::Memory { .. } => f.write_str("memory"),
             Self::Server(endpoint) => endpoint.fmt(f),
-            Self::Sentinel(sentinels) => {
-                write!(f, "{} by ", sentinels.master)?;
-                list(f, &sentinels.endpoints)
-            }
-            Self::Cluster(endpoints) => {
-                f.write_str("cluster of ")?;
-                list(f, endpoints)
-            }
+            Self::Sentinel(sentinels) => write!(f, "{} by {}", sentinels.master, list(&sentinels.endpoints)),
+            Self::Cluster(endpoints) => write!(f, "cluster of {}", list(endpoints)),
         }
     }
+}
+
+fn list(endpoints: &[Endpoint]) -> String {
+    let endpoints: Vec<_> = endpoints.iter().map(ToString::to_string).collect();
+    endpoints.join(",")
 }

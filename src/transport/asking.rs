@@ -17,7 +17,7 @@ use super::{
     gate::Attempt,
     generation::Number,
     node::{Draft, Entered},
-    topology::{Cluster, Topology, route},
+    topology::Topology,
 };
 use crate::{command::Command, error::Result, near::Owed, reply::Reply};
 
@@ -84,12 +84,18 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
                     }
                 })
             }
-            Backend::Server(Topology::Cluster(cluster)) if !tracing::enabled!(Level::DEBUG) && !cluster.has_near() => {
+            Backend::Server(Topology::Cluster(cluster)) if !tracing::enabled!(Level::DEBUG) => {
                 let command = command?;
-                match begin_routed(cluster, &command, context) {
-                    Some(sent) => sent,
-                    None => Ok(Progress::Waits(Box::pin(road.call(|_built| Ok(command), read)))),
-                }
+                Ok(match cluster.enter(&command, context.waker()).transpose()? {
+                    Some((slot, call, generation)) => Progress::Sent {
+                        call,
+                        generation,
+                        context: Context::of(&command),
+                        owed: None,
+                        routed: Some(Routed { slot, command }),
+                    },
+                    None => Progress::Waits(Box::pin(road.call(|_built| Ok(command), read))),
+                })
             }
             _ => Ok(Progress::Waits(Box::pin(road.call(|_built| command, read)))),
         }
@@ -122,33 +128,6 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
             _ => answer.map_err(Failure::into_error),
         };
         Err(answer.and_then(self.read).map_err(|error| explained.explain(error)))
-    }
-}
-
-/// Sends a command to the node of its slot without waiting for anything, if that is possible.
-fn begin_routed<'a, T>(
-    cluster: &Cluster,
-    command: &Command,
-    context: &TaskContext<'_>,
-) -> Option<Result<Progress<'a, T>>> {
-    let slot = route::of_one_key(command)?;
-    let entered = cluster.peek(slot, |node| node.enter(|| Ok(command.clone()), context.waker()))?;
-    match entered {
-        Ok(Entered::Sent(call, generation, context)) => Some(Ok(Progress::Sent {
-            call,
-            generation,
-            context,
-            owed: None,
-            routed: Some(Routed {
-                slot,
-                command: command.clone(),
-            }),
-        })),
-        Ok(Entered::Waits(_)) => None,
-        Err(refused) => {
-            cluster.suspect();
-            Some(Err(refused))
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     failure::lost_connection,
     gate::chance,
     manner::Manner,
-    node::{Entered, Node},
+    node::Node,
     pipeline::{AT_ONCE, ask_some},
     topology::{
         Cluster,
@@ -61,7 +61,7 @@ impl Road {
     pub(super) async fn ask_cluster(&self, cluster: &Cluster, command: Command) -> Result<Reply> {
         let until = cluster.deadline();
         match Route::of(command)? {
-            Route::Slot(slot, command) => self.ask_slot(cluster, slot, command).await,
+            Route::Slot(slot, command) => self.ask_slot(cluster, slot, command, until).await,
             Route::Anywhere(command) => {
                 let node = cluster.anybody(until).await?;
                 self.ask_of(cluster, &node, command).await
@@ -77,7 +77,7 @@ impl Road {
                 let mut parts = parts.into_iter();
                 while parts.len() > 0 {
                     let some = parts.by_ref().take(AT_ONCE);
-                    let asked = some.map(|(slot, get)| Box::pin(self.ask_slot(cluster, slot, get)));
+                    let asked = some.map(|(slot, get)| Box::pin(self.ask_slot(cluster, slot, get, until)));
                     answers.extend(join_all(asked).await);
                 }
                 Merge::Values.apply(answers)
@@ -92,22 +92,14 @@ impl Road {
 
     /// Asks for, or writes, one value without waiting for anything but the answer, as most calls do. `None` if that is not possible.
     pub(super) async fn begin_in_cluster(&self, cluster: &Cluster, command: &Command) -> Option<Result<Reply>> {
-        let slot = route::of_one_key(command).filter(|_| !cluster.has_near())?;
-        let enter = poll_fn(|context| {
-            let build = || Ok(command.clone());
-            Poll::Ready(cluster.peek(slot, |node| node.enter(build, context.waker())))
-        });
-        match enter.await? {
-            Ok(Entered::Sent(call, generation, _)) => match cluster.settle(slot, generation, call.await) {
-                Err(error) => Some(Box::pin(self.follow_from(cluster, slot, command.clone(), error)).await),
-                answer => Some(answer),
+        let entered = poll_fn(|context| Poll::Ready(cluster.enter(command, context.waker()))).await?;
+        Some(match entered {
+            Ok((slot, call, generation)) => match cluster.settle(slot, generation, call.await) {
+                Err(error) => Box::pin(self.follow_from(cluster, slot, command.clone(), error)).await,
+                answer => answer,
             },
-            Ok(Entered::Waits(_)) => None,
-            Err(refused) => {
-                cluster.suspect();
-                Some(Err(refused))
-            }
-        }
+            Err(refused) => Err(refused),
+        })
     }
 
     /// Asks many commands at once, those for each node in their order.
@@ -151,8 +143,7 @@ impl Road {
     }
 
     /// Asks the node of a slot, and whoever that one names.
-    async fn ask_slot(&self, cluster: &Cluster, slot: u16, command: Command) -> Result<Reply> {
-        let until = cluster.deadline();
+    async fn ask_slot(&self, cluster: &Cluster, slot: u16, command: Command, until: Instant) -> Result<Reply> {
         let node = cluster.owner(slot, until).await?;
         match self.ask_of(cluster, &node, command.clone()).await {
             Err(error) => self.follow(cluster, slot, command, node, error, until).await,

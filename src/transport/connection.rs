@@ -1,10 +1,6 @@
 //! One connection of fred's to one server, opened and closed by us.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    io,
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
 use fred::{
@@ -27,6 +23,7 @@ use super::{
     encryption::{self, Explained},
     failure::{self, Failure},
     manner::Manner,
+    token::token,
     wire,
 };
 use crate::{
@@ -169,7 +166,7 @@ impl Connection {
 
     /// Sends a new token and says whether that very token came back. The future does not keep the connection open.
     pub(super) fn echoes(&self, within: Duration) -> impl Future<Output = Result<bool, Failure>> + use<> {
-        let token = Bytes::from(format!("{:016x}", RandomState::new().hash_one("heartbeat")));
+        let token = Bytes::from(token());
         let ping = self.send_boxed(Call::new("PING").arg(token.clone()).into(), within);
         async move { Ok(ping.await? == Reply::Bytes(token)) }
     }

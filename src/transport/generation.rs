@@ -17,14 +17,16 @@ use fred::clients::Client;
 use futures_util::future::join_all;
 use tokio::{
     join,
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 
 pub(crate) use self::permit::Permit;
 use super::{
+    aside::{Aside, Beside},
     batch::Batches,
     boxes::Sending,
+    budget,
     connection::{Connection, Refusal},
     failure::Failure,
     importing::Importing,
@@ -55,7 +57,7 @@ pub(super) struct Generation {
     /// Whose values are large.
     large: Arc<LargeKeys>,
     /// Opened by the first large value, so that it does not hold small ones up.
-    bulk: Mutex<Option<Bulk>>,
+    bulk: Aside,
     /// How many more connections may be opened.
     budget: Arc<Semaphore>,
     privates: Privates,
@@ -75,12 +77,6 @@ pub(super) struct Generation {
 /// Which generation it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Number(u64);
-
-#[derive(Debug)]
-struct Bulk {
-    connection: Arc<Connection>,
-    _budget: OwnedSemaphorePermit,
-}
 
 /// Calls in flight on one generation. fred spends about 16 KB on each, so this bounds memory to some 16 MB; more calls wait for a
 /// permit within their deadline.
@@ -119,7 +115,7 @@ impl Generation {
             batches: Batches::start(settings, &main, &large, &knowledge),
             main,
             large,
-            bulk: Mutex::new(None),
+            bulk: Aside::default(),
             privates: Privates::new(Arc::clone(budget)),
             witnessed: Witnessed::default(),
             importing: Importing::default(),
@@ -199,9 +195,7 @@ impl Generation {
         self.privates.close();
         self.witnessed.close();
         self.importing.close();
-        if let Ok(mut bulk) = self.bulk.try_lock() {
-            *bulk = None;
-        }
+        self.bulk.close();
         self.ended.send_replace(true);
     }
 
@@ -331,56 +325,28 @@ impl Generation {
         reply
     }
 
+    /// A large value that failed says nothing about the server, only about its own connection.
     async fn send_by_bulk(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         let asked = Instant::now();
-        let Ok(bulk) = timeout(within, self.bulk()).await else {
+        let Ok(bulk) = timeout(within, self.bulk.get(async || self.another().await)).await else {
             return Err(Failure::Timeout);
         };
         let left = within.saturating_sub(asked.elapsed());
-        match bulk {
-            Some(bulk) => self.send_aside(&bulk, command, left).await,
-            None => self.main.send_boxed(command, left).await,
-        }
-    }
-
-    /// A large value that failed says nothing about the server, only about its own connection.
-    async fn send_aside(&self, bulk: &Arc<Connection>, command: Command, within: Duration) -> Result<Reply, Failure> {
-        let sent = bulk.send(command, within).await;
+        let Some(bulk) = bulk else {
+            return self.main.send_boxed(command, left).await;
+        };
+        let sent = bulk.connection.send(command, left).await;
         if let Err(Failure::Timeout | Failure::Broken(_)) = sent {
-            // Closing it keeps the server from executing what the caller was told had failed.
-            let mut current = self.bulk.lock().await;
-            if current
-                .as_ref()
-                .is_some_and(|current| Arc::ptr_eq(&current.connection, bulk))
-            {
-                *current = None;
-            }
+            self.bulk.give_up(&bulk).await;
         }
         sent
     }
 
-    /// Returns the connection for large values, or none if the pool's bound leaves no room for it.
-    async fn bulk(&self) -> Option<Arc<Connection>> {
-        let mut bulk = self.bulk.lock().await;
-        if let Some(open) = bulk.as_ref().filter(|open| !open.connection.is_closed()) {
-            return Some(Arc::clone(&open.connection));
-        }
-        *bulk = None;
-        let (connection, budget) = self.another().await?;
-        let connection = Arc::new(connection);
-        *bulk = Some(Bulk {
-            connection: Arc::clone(&connection),
-            _budget: budget,
-        });
-        Some(connection)
-    }
-
     /// Opens a further connection, unless the pool's bound leaves no room for it.
-    async fn another(&self) -> Option<(Connection, OwnedSemaphorePermit)> {
-        // The last connection is kept for a runtime that has none.
-        let budget = Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)?;
+    async fn another(&self) -> Option<Beside> {
+        let budget = budget::spare(&self.budget)?;
         let connection = Connection::open(&self.settings, &self.endpoint).await.ok()?;
-        (!*self.ended.borrow()).then_some((connection, budget))
+        (!*self.ended.borrow()).then_some(Beside { connection, budget })
     }
 }
 

@@ -5,13 +5,13 @@
 //! array's first element may be bytes that a user can write. The guard asks for one more key, or field, in front, that does not
 //! exist, and drops its reply; or lets a script put a list around the list. Maps, sets and nested lists are safe in RESP3.
 
-use std::hash::{BuildHasher, RandomState};
-
 use bytes::{BufMut, Bytes, BytesMut};
 use once_cell::sync::Lazy;
 
+use super::token::token;
+
 /// Sixteen digits that nobody outside this process knows, so that nobody can create the absent key.
-static NONCE: Lazy<String> = Lazy::new(|| format!("{:016x}", RandomState::new().hash_one("absent")));
+static NONCE: Lazy<String> = Lazy::new(token);
 
 /// Puts a key, or a field, that does not exist in front of the one in that place.
 ///

@@ -20,6 +20,7 @@ use tokio::{
 
 use super::{
     batch::UnderWay,
+    budget,
     context::Context,
     failure::Failure,
     gate::{Attempt, Gate, State},
@@ -375,7 +376,7 @@ impl Node {
 
     /// Returns the right to one more connection, unless it is the last: that is kept for a runtime that has none.
     pub(super) fn spare_connection(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)
+        budget::spare(&self.budget)
     }
 
     /// Returns what names it among others. Of a server that may move this is no place.

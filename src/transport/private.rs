@@ -11,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{connection::Connection, failure::Failure, importing::asking, in_order::in_order, manner::Manner};
+use super::{budget, connection::Connection, failure::Failure, importing::asking, in_order::in_order, manner::Manner};
 use crate::{
     command::Command,
     config::{Endpoint, Settings},
@@ -72,7 +72,7 @@ impl Privates {
             if let Some(private) = self.pop() {
                 return Ok(private);
             }
-            if let Some(budget) = self.budget() {
+            if let Some(budget) = budget::spare(&self.budget) {
                 // To open it may take longer than a call.
                 let left = within.saturating_sub(asked.elapsed());
                 let connection = match timeout(left, Connection::open(settings, endpoint)).await {
@@ -116,11 +116,6 @@ impl Privates {
     /// Closes the idle ones.
     pub(super) fn close(&self) {
         self.idle().clear();
-    }
-
-    /// The last connection is kept for a runtime that has none.
-    fn budget(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.budget).try_acquire_many_owned(2).ok()?.split(1)
     }
 
     fn pop(&self) -> Option<Private> {

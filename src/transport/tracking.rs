@@ -18,7 +18,7 @@ use tokio::{
 };
 
 pub(super) use self::reads::Lesson;
-use super::{house, whereabouts::Whereabouts};
+use super::{budget, house, whereabouts::Whereabouts};
 use crate::{
     capabilities::Support,
     command::Command,
@@ -139,9 +139,7 @@ impl Tracking {
             tracing::warn!(server = %self.whereabouts, reason, "there is no near cache");
             None
         };
-        // The last connection is kept for a runtime that has none.
-        let budget = Arc::clone(&self.budget).try_acquire_many_owned(2).ok();
-        let Some(budget) = budget.and_then(|mut two| two.split(1)) else {
+        let Some(budget) = budget::spare(&self.budget) else {
             return off("REDIS_MAX_CONNECTIONS leaves no connection for it; it needs a third one");
         };
         let Some(house) = house::runtime() else {

@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{boxes::Outcome, connection::Connection, failure::Failure};
+use super::{aside::Beside, boxes::Outcome, connection::Connection, failure::Failure};
 use crate::{
     command::{Call, Command, Guard},
     reply::Reply,
@@ -100,7 +100,7 @@ impl Witnessed {
         &self,
         command: &Command,
         within: Duration,
-        open: impl AsyncFnOnce() -> Option<(Connection, OwnedSemaphorePermit)>,
+        open: impl AsyncFnOnce() -> Option<Beside>,
     ) -> Option<Outcome> {
         let asked = Instant::now();
         let line = match self.line.load_full().filter(|line| !line.connection.is_closed()) {
@@ -129,7 +129,7 @@ impl Witnessed {
         }
     }
 
-    async fn open(&self, open: impl AsyncFnOnce() -> Option<(Connection, OwnedSemaphorePermit)>) -> Option<Arc<Line>> {
+    async fn open(&self, open: impl AsyncFnOnce() -> Option<Beside>) -> Option<Arc<Line>> {
         let _opening = self.opening.lock().await;
         if let Some(line) = self.line.load_full().filter(|line| !line.connection.is_closed()) {
             return Some(line);
@@ -137,7 +137,7 @@ impl Witnessed {
         if self.distrusted_until().is_some_and(|until| Instant::now() < until) {
             return None;
         }
-        let (connection, budget) = open().await?;
+        let Beside { connection, budget } = open().await?;
         let line = Arc::new(Line {
             connection,
             sent: Mutex::default(),

@@ -1,13 +1,13 @@
 //! What is said on a connection for messages, without the connection: what was asked and not answered yet, and what each frame means.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::{HashMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
-use super::frame::{self, Frame, Malformed};
+use super::{
+    super::token::token,
+    frame::{self, Frame, Malformed},
+};
 use crate::messages::{Arrival, Kind, Topic};
 
 /// One side of it.
@@ -65,7 +65,7 @@ impl Conversation {
 
     /// Asks whether the server is there.
     pub(super) fn beat(&mut self) {
-        let token = Bytes::from(format!("{:016x}", RandomState::new().hash_one("beat")));
+        let token = Bytes::from(token());
         frame::put(&mut self.output, &[b"PING", &token]);
         self.asked.push_back(Asked::Beat(token));
     }

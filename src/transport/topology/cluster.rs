@@ -6,6 +6,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
     time::Instant,
 };
 
@@ -14,19 +15,21 @@ use tokio::{runtime::Handle, task::AbortHandle, time::timeout};
 
 use super::{
     super::{
+        batch::UnderWay,
         failure::Failure,
         gate::Attempt,
         generation::Number,
         house,
-        node::{Condition, Node},
+        node::{Condition, Entered, Node},
     },
     atlas::{Atlas, Map},
-    survey,
+    route, survey,
     view::View,
 };
 use crate::{
     capabilities::Capabilities,
-    config::{Endpoint, NearPlan, Settings},
+    command::Command,
+    config::{Endpoint, NearPlan, Settings, Target},
     error::{Error, ErrorKind, Result},
     metrics::Metrics,
     near,
@@ -69,6 +72,24 @@ impl Cluster {
         match map.as_ref().and_then(|map| map.owner(slot)) {
             Some(node) => node.settle(generation, answer, Attempt::default()),
             None => answer.map_err(Failure::into_error),
+        }
+    }
+
+    /// Sends a command for one key to the node of its slot without waiting for anything, and returns that slot with it. `None` if that is not
+    /// possible, or a near cache may know the answer.
+    ///
+    /// # Errors
+    ///
+    /// - The node is known to be unavailable.
+    pub(in super::super) fn enter(&self, command: &Command, waker: &Waker) -> Option<Result<(u16, UnderWay, Number)>> {
+        let slot = route::of_one_key(command).filter(|_| !self.has_near())?;
+        match self.peek(slot, |node| node.enter(|| Ok(command.clone()), waker))? {
+            Ok(Entered::Sent(call, generation, _)) => Some(Ok((slot, call, generation))),
+            Ok(Entered::Waits(_)) => None,
+            Err(refused) => {
+                self.suspect();
+                Some(Err(refused))
+            }
         }
     }
 
@@ -317,18 +338,11 @@ impl Cluster {
 
 impl fmt::Display for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cluster of ")?;
-        let map = self.atlas.map();
-        let owners = map.iter().flat_map(|map| map.owners()).map(|(endpoint, _)| endpoint);
-        let endpoints: Vec<_> = if map.is_some() {
-            owners.collect()
-        } else {
-            self.atlas.seeds.iter().collect()
+        let endpoints = match &*self.atlas.map() {
+            Some(map) => map.owners().iter().map(|(endpoint, _)| endpoint.clone()).collect(),
+            None => self.atlas.seeds.clone(),
         };
-        endpoints.iter().enumerate().try_for_each(|(at, endpoint)| {
-            f.write_str(if at > 0 { "," } else { "" })?;
-            endpoint.fmt(f)
-        })
+        Target::Cluster(endpoints).fmt(f)
     }
 }
 

@@ -1,7 +1,6 @@
 //! One connection after the other on which the server tells of changes.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -27,6 +26,7 @@ use super::super::{
     connection::{Connection, Refusal},
     failure::{self, Failure},
     gate::chance,
+    token::token,
     whereabouts::Whereabouts,
 };
 use crate::{
@@ -184,7 +184,7 @@ impl Feed {
 /// Pauses, then asks whether the server is still there; returns when it was asked, if it has answered.
 async fn heartbeat(connection: &Connection, pause: Duration) -> Option<Instant> {
     sleep(pause).await;
-    let token = Bytes::from(format!("{:016x}", RandomState::new().hash_one("feed")));
+    let token = Bytes::from(token());
     let asked = Instant::now();
     let ping = Call::new("PING").arg(token.clone()).into();
     // To one who has subscribed a server answers with a list, in RESP2.
