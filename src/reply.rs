@@ -112,6 +112,19 @@ impl Reply {
         }
     }
 
+    /// Finds a field of a map, also if that comes as a list where names and values alternate.
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+        let is_name = |reply: &Self| matches!(reply, Self::Bytes(found) if found == name);
+        match self {
+            Self::Map(pairs) => pairs.iter().find_map(|(key, value)| is_name(key).then_some(value)),
+            Self::Array(words) => words.chunks_exact(2).find_map(|pair| match pair {
+                [key, value] if is_name(key) => Some(value),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+
     /// Names the shapes, never the content.
     pub(crate) fn unexpected(&self, expected: &str) -> Error {
         if let Self::Error(error) = self {

@@ -120,7 +120,7 @@ fn permitted(answer: Option<Result<Reply, Error>>) -> (Support, Option<Error>) {
 
 /// `HELLO` is what no server with RESP3 hides, and no access rule forbids.
 fn read_hello(capabilities: &mut Capabilities, hello: &Reply) {
-    if let Some(server) = text(field(hello, "server")) {
+    if let Some(server) = text(hello.field("server")) {
         capabilities.flavour = match &*server {
             "redis" => Flavour::Redis,
             "valkey" => Flavour::Valkey,
@@ -128,10 +128,10 @@ fn read_hello(capabilities: &mut Capabilities, hello: &Reply) {
             _ => Flavour::Other(server),
         };
     }
-    capabilities.version = text(field(hello, "version")).and_then(|version| ServerVersion::parse(&version));
-    capabilities.mode = mode(text(field(hello, "mode")).as_deref());
-    if let Some(Reply::Array(modules)) = field(hello, "modules") {
-        let names = modules.iter().filter_map(|module| text(field(module, "name")));
+    capabilities.version = text(hello.field("version")).and_then(|version| ServerVersion::parse(&version));
+    capabilities.mode = mode(text(hello.field("mode")).as_deref());
+    if let Some(Reply::Array(modules)) = hello.field("modules") {
+        let names = modules.iter().filter_map(|module| text(module.field("name")));
         capabilities.modules = Some(names.collect());
     }
 }
@@ -222,18 +222,6 @@ fn mode(text: Option<&str>) -> ServerMode {
 
 fn small(name: &Reply) -> Option<String> {
     text(Some(name)).map(|name| name.to_ascii_lowercase())
-}
-
-/// Finds a field of a map, also if that comes as a flat list.
-fn field<'r>(map: &'r Reply, name: &str) -> Option<&'r Reply> {
-    let is_name = |reply: &Reply| matches!(reply, Reply::Bytes(found) if found == name);
-    match map {
-        Reply::Map(pairs) => pairs.iter().find_map(|(key, value)| is_name(key).then_some(value)),
-        Reply::Array(words) => words
-            .chunks_exact(2)
-            .find_map(|pair| is_name(&pair[0]).then_some(&pair[1])),
-        _ => None,
-    }
 }
 
 /// Reads a name: short, and of one line.

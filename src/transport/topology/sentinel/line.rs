@@ -183,7 +183,7 @@ impl Line {
             return Ok(Err(Refusal::lasting("it does not answer as a Sentinel does")));
         };
         let epoch = match &about {
-            Ok(about) => number(field(about, "config-epoch")).unwrap_or(0),
+            Ok(about) => number(about.field("config-epoch")).unwrap_or(0),
             // What stands for a Sentinel need not know the command.
             Err(_) => 0,
         };
@@ -194,7 +194,7 @@ impl Line {
         let Ok(Reply::Array(others)) = self.send("SENTINEL SENTINELS", name).await else {
             return Vec::new();
         };
-        let endpoint = |other| endpoint(field(other, "ip"), field(other, "port"));
+        let endpoint = |other: &Reply| endpoint(other.field("ip"), other.field("port"));
         others.iter().filter_map(endpoint).collect()
     }
 
@@ -231,19 +231,6 @@ fn endpoint(host: Option<&Reply>, port: Option<&Reply>) -> Option<Endpoint> {
     (!host.is_empty() && port > 0).then_some(Endpoint::Tcp { host, port })
 }
 
-/// Returns what a Sentinel says of a thing under this name: in pairs, or in a list where a name and its value alternate.
-fn field<'r>(reply: &'r Reply, name: &str) -> Option<&'r Reply> {
-    let is_name = |reply: &Reply| text(reply) == Some(name);
-    match reply {
-        Reply::Map(pairs) => pairs.iter().find_map(|(key, value)| is_name(key).then_some(value)),
-        Reply::Array(words) => words.chunks_exact(2).find_map(|pair| match pair {
-            [key, value] if is_name(key) => Some(value),
-            _ => None,
-        }),
-        _ => None,
-    }
-}
-
 fn number(reply: Option<&Reply>) -> Option<u64> {
     match reply? {
         Reply::Integer(number) => u64::try_from(*number).ok(),
@@ -273,9 +260,9 @@ mod tests {
         let map = Reply::Map(vec![(word("port"), word("1")), (word("ip"), word("h"))]);
         let list = Reply::Array(vec![word("ip"), word("h"), word("port"), word("1")]);
         for reply in [map, list] {
-            let found = endpoint(field(&reply, "ip"), field(&reply, "port"));
+            let found = endpoint(reply.field("ip"), reply.field("port"));
             assert_eq!(found.unwrap().to_string(), "h:1");
-            assert_eq!(field(&reply, "h"), None);
+            assert_eq!(reply.field("h"), None);
         }
     }
 
