@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::ControlFlow,
     pin::Pin,
     task::{Context as TaskContext, Poll, ready},
 };
@@ -108,7 +109,7 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
         generation: Number,
         explained: Context,
         routed: Option<Routed>,
-    ) -> Result<Progress<'a, T>, Result<T>> {
+    ) -> ControlFlow<Result<T>, Progress<'a, T>> {
         let answer = match (&self.road.backend, routed) {
             (Backend::Server(Topology::One(node)), _) => node.settle(generation, answer, Attempt::default()),
             (Backend::Server(Topology::Cluster(cluster)), Some(Routed { slot, command })) => {
@@ -120,14 +121,14 @@ impl<'a, T: Send + 'a> Asking<'a, T> {
                             let answer = road.follow_from(cluster, slot, command, error).await;
                             answer.and_then(read).map_err(|error| explained.explain(error))
                         };
-                        return Ok(Progress::Waits(Box::pin(following)));
+                        return ControlFlow::Continue(Progress::Waits(Box::pin(following)));
                     }
                     answer => answer,
                 }
             }
             _ => answer.map_err(Failure::into_error),
         };
-        Err(answer.and_then(self.read).map_err(|error| explained.explain(error)))
+        ControlFlow::Break(answer.and_then(self.read).map_err(|error| explained.explain(error)))
     }
 }
 
@@ -155,11 +156,11 @@ impl<'a, T: Send + 'a> Future for Asking<'a, T> {
                 drop(owed.take());
                 let (generation, explained, routed) = (*generation, *explained, routed.take());
                 match asking.end(answer, generation, explained, routed) {
-                    Ok(next) => {
+                    ControlFlow::Continue(next) => {
                         asking.progress = next;
                         Pin::new(asking).poll(context)
                     }
-                    Err(answer) => Poll::Ready(answer),
+                    ControlFlow::Break(answer) => Poll::Ready(answer),
                 }
             }
             Progress::Waits(answer) => answer.as_mut().poll(context),

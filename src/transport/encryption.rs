@@ -13,6 +13,9 @@ use crate::{
     config::{Endpoint, TlsSettings},
 };
 
+#[cfg(not(feature = "tls"))]
+const WITHOUT: &str = "this program was built without the feature `tls`";
+
 /// Has fred encrypt. The files are read each time, so that one that was replaced counts from the next connection on.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub(super) async fn encrypt(config: &mut FredConfig, tls: &TlsSettings, within: 
 #[cfg(not(feature = "tls"))]
 #[expect(clippy::unused_async, reason = "as with the feature")]
 pub(super) async fn encrypt(_: &mut FredConfig, _: &TlsSettings, _: Duration) -> Result<(), String> {
-    Err("this program was built without the feature `tls`".to_owned())
+    Err(WITHOUT.to_owned())
 }
 
 /// Encrypts a connection that is none of fred's. The files are read each time.
@@ -70,9 +73,7 @@ pub(super) async fn wrap(
 #[cfg(not(feature = "tls"))]
 #[expect(clippy::unused_async, reason = "as with the feature")]
 pub(super) async fn wrap(_: TcpStream, _: &TlsSettings, _: &Endpoint, _: Duration) -> Result<TcpStream, Explained> {
-    Err(Explained::lasting(
-        "this program was built without the feature `tls`".to_owned(),
-    ))
+    Err(Explained::lasting(WITHOUT.to_owned()))
 }
 
 #[cfg(feature = "tls")]

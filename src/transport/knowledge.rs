@@ -29,7 +29,7 @@ pub(super) struct Knowledge {
 /// Commands that some servers lack, beside the doubtful ones.
 const NEWER: [&str; 6] = ["GETEX", "SINTERCARD", "EVAL_RO", "FCALL", "SSUBSCRIBE", "MSETEX"];
 
-/// Commands that not every server has: those of RedisJSON, and those for fields that expire.
+/// Commands that not every server has: those of RedisJSON, those for fields that expire, and sharded messages.
 const DOUBTFUL: [&str; 21] = [
     "SPUBLISH",
     "JSON.SET",

@@ -256,9 +256,12 @@ impl Desk {
             .get_mut(&id)
             .map(|handle| std::mem::take(&mut handle.changes));
         let changes = changes.unwrap_or_default().into_iter();
+        let is_wanted = |topic: &Topic| state.board.is_at(topic, id);
         changes
-            .map(|topic| (state.board.is_at(&topic, id), topic))
-            .map(|(on, topic)| (topic, on))
+            .map(|topic| {
+                let is_wanted = is_wanted(&topic);
+                (topic, is_wanted)
+            })
             .collect()
     }
 

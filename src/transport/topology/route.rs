@@ -73,7 +73,7 @@ impl Route {
             "SCAN" => Ok(Self::Scan(call)),
             "DBSIZE" => Ok(Self::Everywhere(call.into(), Merge::Sum)),
             "SCRIPT LOAD" => Ok(Self::Everywhere(call.into(), Merge::Any)),
-            "UNLINK" | "EXISTS" | "TOUCH" => {
+            name if counts_keys(name) => {
                 let Call { name, args, guard } = call;
                 let parts = by_slot(args, |arg| slot_of(arg.bytes()));
                 let part = |(slot, (_, args))| (slot, Call { name, args, guard }.into());
@@ -106,6 +106,11 @@ impl Route {
     }
 }
 
+/// Says whether a command is nothing but a list of keys, and answers how many of them it concerned.
+fn counts_keys(name: &str) -> bool {
+    matches!(name, "UNLINK" | "EXISTS" | "TOUCH")
+}
+
 /// Takes a part of a command apart into single keys, if that is possible: those of a slot that is being moved may be on two nodes.
 pub(in super::super) fn divided(command: &Command) -> Option<(Vec<Command>, Merge)> {
     match command {
@@ -122,7 +127,7 @@ pub(in super::super) fn divided(command: &Command) -> Option<(Vec<Command>, Merg
             };
             Some((pairs.iter().map(one).collect(), Merge::Ok))
         }
-        Command::Call(call) if matches!(call.name, "UNLINK" | "EXISTS" | "TOUCH") && call.args.len() > 1 => {
+        Command::Call(call) if counts_keys(call.name) && call.args.len() > 1 => {
             let one = |arg: &Arg| {
                 let args = vec![arg.clone()];
                 Call { args, ..*call }.into()
