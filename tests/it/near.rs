@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use redis_manager::{Config, NearCacheState, RedisManager};
 
-use crate::support::{RedisServer, eventually};
+use crate::support::{RedisServer, checks, eventually};
 
 /// A manager with a near cache of one megabyte.
 fn manager(server: &RedisServer) -> Arc<RedisManager> {
@@ -39,12 +39,7 @@ async fn serves(redis: &RedisManager) -> Duration {
 /// Reads a key until the near cache answers for it.
 async fn is_near(redis: &RedisManager, key: &str) {
     serves(redis).await;
-    eventually("the key is near", || async {
-        let before = redis.metrics().near_hits;
-        redis.get(key).await;
-        redis.metrics().near_hits > before
-    })
-    .await;
+    checks::is_near(redis, key).await;
 }
 
 /// How often the server was asked for values, by scripts as well.

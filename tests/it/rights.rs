@@ -164,11 +164,7 @@ async fn the_near_cache_needs_no_more_than_its_list() {
     let headings = [&FORGIVING[..], &["the near cache"]].concat();
     let redis = manager(&server, &headings, |config| config.near_cache_mb = 1);
     assert!(redis.set("k", "v").await);
-    crate::support::eventually("the value is near", || async {
-        redis.get("k").await;
-        redis.metrics().near_hits > 0
-    })
-    .await;
+    crate::support::checks::is_near(&redis, "k").await;
 }
 
 #[test]

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use redis_manager::{Config, RedisManager};
 
-use crate::support::{RedisServer, SLACK, is_back, is_refusing};
+use crate::support::{
+    RedisServer, SLACK,
+    checks::{assert_further_connections, assert_locked_out},
+    is_back, is_refusing,
+};
 
 fn manager(server: &RedisServer) -> RedisManager {
     RedisManager::new(Config::from_url(url(server))).unwrap()
@@ -38,9 +42,7 @@ async fn a_user_and_a_database_are_found_by_url_and_by_variables() {
         assert!(clients.contains("user=ada"), "{clients}");
     }
     let wrong = RedisManager::new(Config::from_url(format!("unix://ada:wrong@{path}"))).unwrap();
-    assert!(!wrong.initialize().await);
-    let reason = wrong.health().reason.unwrap();
-    assert!(reason.contains("user or password"), "{reason}");
+    assert_locked_out(&wrong).await;
 }
 
 #[tokio::test]
@@ -91,37 +93,20 @@ async fn a_server_that_is_killed_and_comes_back_is_found_again() {
 async fn large_values_transactions_and_waiting_have_connections_of_their_own() {
     let server = RedisServer::start();
     let redis = manager(&server);
-    let large = "x".repeat(2 << 20);
-    assert!(redis.set("large", &large).await);
-    assert_eq!(redis.get("large").await.as_deref(), Some(large.as_str()));
-    let service = redis.service();
-    let (strings, lists) = (service.string(), service.list());
-    let answers: (i64, i64) = service
-        .transaction((strings.incr_by("n", 2), strings.incr_by("n", 3)))
-        .await
-        .unwrap();
-    assert_eq!(answers, (2, 5));
-    lists.rpush("queue", ["a"]).await.unwrap();
-    let popped = lists.blpop::<String>(["queue"], Duration::from_secs(1)).await.unwrap();
-    assert_eq!(popped.unwrap().1, "a");
+    assert_further_connections(&redis).await;
 }
 
 #[cfg(feature = "near-cache")]
 #[tokio::test]
 async fn the_near_cache_hears_of_changes() {
-    use crate::support::eventually;
+    use crate::support::{checks::is_near, eventually};
 
     let server = RedisServer::start();
     let mut config = Config::from_url(url(&server));
     config.near_cache_mb = 1;
     let redis = RedisManager::new(config).unwrap();
     assert!(redis.set("k", "v").await);
-    eventually("the key is near", || async {
-        let before = redis.metrics().near_hits;
-        redis.get("k").await;
-        redis.metrics().near_hits > before
-    })
-    .await;
+    is_near(&redis, "k").await;
     server.command(&["SET", "k", "w"]);
     eventually("the change is seen", || async {
         redis.get("k").await.as_deref() == Some("w")

@@ -31,6 +31,9 @@ use tokio::{
 #[path = "support/certificates.rs"]
 pub mod certificates;
 
+#[path = "support/checks.rs"]
+pub mod checks;
+
 /// A `redis-server` on a free port of the loopback interface, killed when dropped.
 pub struct RedisServer {
     port: u16,

@@ -11,6 +11,7 @@ use redis_manager::{Config, HealthState, RedisManager};
 use crate::support::{
     Proxy, RedisServer, SLACK,
     certificates::{Authority, Validity},
+    checks::{assert_further_connections, assert_locked_out},
     is_back, is_refusing,
 };
 
@@ -84,9 +85,7 @@ async fn a_user_with_a_password_and_a_database_are_as_without_encryption() {
         config.username = Some("ada".to_owned());
         config.password = Some("wrong".into());
     });
-    assert!(!wrong.initialize().await);
-    let reason = wrong.health().reason.unwrap();
-    assert!(reason.contains("user or password"), "{reason}");
+    assert_locked_out(&wrong).await;
 }
 
 #[tokio::test]
@@ -94,23 +93,7 @@ async fn large_values_transactions_and_waiting_have_encrypted_connections_of_the
     let authority = Authority::new();
     let server = authority.server();
     let redis = manager(&server, &authority);
-    let large = "x".repeat(2 << 20);
-    assert!(redis.set("large", &large).await);
-    for _ in 0..3 {
-        assert_eq!(redis.get("large").await.as_deref(), Some(large.as_str()));
-    }
-    let service = redis.service();
-    let (strings, lists) = (service.string(), service.list());
-    let answers: (i64, i64) = service
-        .transaction((strings.incr_by("n", 2), strings.incr_by("n", 3)))
-        .await
-        .unwrap();
-    assert_eq!(answers, (2, 5));
-    lists.rpush("queue", ["a", "b"]).await.unwrap();
-    let all: Vec<String> = lists.lrange("queue", 0, -1).await.unwrap();
-    assert_eq!(all, ["a", "b"]);
-    let popped = lists.blpop::<String>(["queue"], Duration::from_secs(1)).await.unwrap();
-    assert_eq!(popped.unwrap().1, "a");
+    assert_further_connections(&redis).await;
 }
 
 #[tokio::test]
@@ -147,18 +130,13 @@ async fn a_connection_that_is_cut_is_made_again() {
 async fn the_near_cache_hears_of_changes_over_encrypted_connections() {
     use redis_manager::NearCacheState;
 
-    use crate::support::eventually;
+    use crate::support::{checks::is_near, eventually};
 
     let authority = Authority::new();
     let server = authority.server();
     let redis = manager_with(&server, &authority, |config| config.near_cache_mb = 1);
     assert!(redis.set("k", "v").await);
-    eventually("the key is near", || async {
-        let before = redis.metrics().near_hits;
-        redis.get("k").await;
-        redis.metrics().near_hits > before
-    })
-    .await;
+    is_near(&redis, "k").await;
     assert_eq!(redis.health().near_cache.state, NearCacheState::On);
     server.command(&["SET", "k", "w"]);
     eventually("the change is seen", || async {

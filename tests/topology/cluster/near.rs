@@ -12,7 +12,7 @@ use redis_manager::{Config, NearCacheState, RedisManager};
 
 use crate::{
     deployment::{Cluster, slot_of},
-    support::eventually,
+    support::{checks::is_near, eventually},
 };
 
 fn manager(cluster: &Cluster) -> RedisManager {
@@ -20,16 +20,6 @@ fn manager(cluster: &Cluster) -> RedisManager {
     config.near_cache_mb = 8;
     config.socket_timeout = Duration::from_secs(5);
     RedisManager::new(config).unwrap()
-}
-
-/// Reads until the value is near.
-async fn is_near(redis: &RedisManager, key: &str) {
-    eventually("the value is near", || async {
-        let before = redis.metrics().near_hits;
-        redis.get(key).await;
-        redis.metrics().near_hits > before
-    })
-    .await;
 }
 
 async fn reads(redis: &RedisManager, key: &str, value: Option<&str>) {
