@@ -1,5 +1,22 @@
 //! Who else can be asked: clients and caches that use Redis, each as its own documentation says.
 
+/// For a peer that is another one, made differently.
+macro_rules! as_the_one_inside {
+    () => {
+        async fn get(&mut self, key: &str) -> Option<usize> {
+            self.0.get(key).await
+        }
+
+        async fn set(&mut self, key: &str, value: &str) -> bool {
+            self.0.set(key, value).await
+        }
+
+        async fn set_px(&mut self, key: &str, value: &str) -> bool {
+            self.0.set_px(key, value).await
+        }
+    };
+}
+
 mod bb8;
 mod cached;
 mod cachekit;

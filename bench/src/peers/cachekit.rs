@@ -50,15 +50,5 @@ impl Peer for Production {
         Ok(Self(Cachekit(builder.namespace("bench").build()?)))
     }
 
-    async fn get(&mut self, key: &str) -> Option<usize> {
-        self.0.get(key).await
-    }
-
-    async fn set(&mut self, key: &str, value: &str) -> bool {
-        self.0.set(key, value).await
-    }
-
-    async fn set_px(&mut self, key: &str, value: &str) -> bool {
-        self.0.set_px(key, value).await
-    }
+    as_the_one_inside!();
 }

@@ -31,17 +31,7 @@ impl Peer for OursCluster {
         Ok(Self(Ours::configured(Config::from_url(cluster_url(port))).await?))
     }
 
-    async fn get(&mut self, key: &str) -> Option<usize> {
-        self.0.get(key).await
-    }
-
-    async fn set(&mut self, key: &str, value: &str) -> bool {
-        self.0.set(key, value).await
-    }
-
-    async fn set_px(&mut self, key: &str, value: &str) -> bool {
-        self.0.set_px(key, value).await
-    }
+    as_the_one_inside!();
 }
 
 impl Peer for FredCluster {
@@ -95,17 +85,7 @@ impl Peer for RustisCluster {
         Ok(Self(Rustis::connect_to(cluster_url(port)).await?))
     }
 
-    async fn get(&mut self, key: &str) -> Option<usize> {
-        self.0.get(key).await
-    }
-
-    async fn set(&mut self, key: &str, value: &str) -> bool {
-        self.0.set(key, value).await
-    }
-
-    async fn set_px(&mut self, key: &str, value: &str) -> bool {
-        self.0.set_px(key, value).await
-    }
+    as_the_one_inside!();
 }
 
 /// Returns the URL of the cluster that has a node on this port.
