@@ -50,7 +50,7 @@ fetch() {
         command -v "$tool" >/dev/null || die "there is no $tool, and $flavour comes from Debian's packages"
     done
     [ -e "$keyring" ] || die "there is no $keyring (package debian-archive-keyring), to know Debian's packages by"
-    mkdir -p "$place"/{apt/{none,state/lists/partial,cache/archives/partial},packages,root}
+    mkdir -p "$place"/{apt/{none,state/lists/partial,cache/archives/partial},packages,files}
     : >"$place/apt/status"
     say "Fetching $name from Debian $release into $place."
     echo "deb [target=Packages signed-by=$keyring] http://deb.debian.org/debian $release main" >"$place/apt/sources"
@@ -58,19 +58,19 @@ fetch() {
     (cd "$place/packages" && apt download "$name-tools" "${libraries[@]}" >&2) ||
         die "the packages could not be fetched from Debian $release"
     for package in "$place"/packages/*.deb; do
-        dpkg-deb -x "$package" "$place/root" || die "$package could not be unpacked"
+        dpkg-deb -x "$package" "$place/files" || die "$package could not be unpacked"
     done
 }
 
 # The package has one program under several names, and it does what its name says. Its libraries are found by their loader.
 wrap() {
     local loader folders
-    loader=$(find "$place/root" -name 'ld-linux*.so.*' -print -quit)
+    loader=$(find "$place/files" -name 'ld-linux*.so.*' -print -quit)
     [ -n "$loader" ] || die "there is no loader in the packages of Debian $release"
-    folders=$(find "$place/root" \( -name libc.so.6 -o -name libssl.so.3 \) -printf '%h\n' | sort -u | paste -s -d :)
+    folders=$(find "$place/files" \( -name libc.so.6 -o -name libssl.so.3 \) -printf '%h\n' | sort -u | paste -s -d :)
     cat >"$program" <<SCRIPT
 #!/bin/sh
-exec "$loader" --argv0 "$program" --library-path "$folders" "$place/root/usr/bin/$name-check-rdb" "\$@"
+exec "$loader" --argv0 "$program" --library-path "$folders" "$place/files/usr/bin/$name-check-rdb" "\$@"
 SCRIPT
     chmod +x "$program"
 }
