@@ -23,7 +23,7 @@ use crate::{
         Args, BAGS, CHANCES, COUNTS, FLAGS, LISTS, MANY, MAPS, NUMBERS, Operation, PLACES, SCORED, SCORES, VALUES,
         WAYS, Way, all,
     },
-    support::RedisServer,
+    support::{RedisServer, free_port, wait_until},
 };
 
 /// Each round has a connection of its own. Raise it to search for longer.
@@ -311,6 +311,45 @@ fn no_operation_disturbs_anybody_without_a_connection_for_lists() {
     compare(&runtime, &pair, CASES * 2);
     assert!(runtime.block_on(witnesses.dismiss()) > 0);
     assert_undisturbed(&redis);
+}
+
+/// In a cluster a word like `MOVED` may be a redirection. The operations have all their keys in one slot, since many take no others;
+/// the witnesses have theirs anywhere.
+#[test]
+fn no_operation_disturbs_anybody_in_a_cluster() {
+    let bus_port = free_port().to_string();
+    let server = RedisServer::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus_port]);
+    assert_eq!(server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]), "+OK");
+    wait_until("the cluster serves", || {
+        server.command(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+    });
+    let runtime = runtime();
+    let _inside = runtime.enter();
+    let url = format!("redis-cluster://127.0.0.1:{}", server.port());
+    for _ in 0..ROUNDS {
+        server.command(&["FLUSHALL"]);
+        let mut config = Config::from_url(url.as_str());
+        config.socket_timeout = std::time::Duration::from_secs(10);
+        let other = RedisManager::new(config.clone()).unwrap();
+        config.key_prefix = "{slot}".to_owned();
+        let redis = RedisManager::new(config).unwrap();
+        let model = patient("memory://");
+        let witnesses = [redis.service(), other.service()].map(|service| Witnesses::of(service, 2));
+        let pair = Pair {
+            real: redis.service(),
+            model: model.service(),
+            is_alone: false,
+            is_guest: false,
+        };
+        compare(&runtime, &pair, CASES);
+        for witnesses in witnesses {
+            assert!(runtime.block_on(witnesses.dismiss()) > 0);
+        }
+        for manager in [redis, other] {
+            assert_undisturbed(&manager);
+            runtime.block_on(manager.disconnect());
+        }
+    }
 }
 
 #[test]
