@@ -1,9 +1,11 @@
 //! What can be asked, whoever answers: a server or the embedded store.
 
 mod effect;
+mod entry;
 
 use bytes::Bytes;
 
+pub(crate) use self::entry::{EntryAct, EntryCommand, Seen, Tell, version};
 use crate::ttl::Ttl;
 
 /// One question. Its keys are as the server knows them, its arguments are checked.
@@ -65,6 +67,8 @@ pub(crate) enum Command {
         key: Bytes,
         field: Bytes,
     },
+    /// A step of the read-through cache.
+    Entry(EntryCommand),
     Call(Call),
 }
 
@@ -145,6 +149,7 @@ impl Command {
             Self::Expire { .. } => "PEXPIRE",
             Self::IncrBy { ttl: None, .. } => "INCRBY",
             Self::IncrBy { ttl: Some(_), .. } | Self::CompareAndSet { .. } | Self::HashReplace { .. } => "EVAL",
+            Self::Entry(_) => "EVAL",
             Self::HashSet { .. } => "HSET",
             Self::HashGet { .. } => "HGET",
             Self::Call(call) => call.name,
@@ -162,7 +167,8 @@ impl Command {
             | Self::CompareAndSet { key, .. }
             | Self::HashSet { key, .. }
             | Self::HashReplace { key, .. }
-            | Self::HashGet { key, .. } => Some(key),
+            | Self::HashGet { key, .. }
+            | Self::Entry(EntryCommand { key, .. }) => Some(key),
             Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => keys.first(),
             Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| key),
             Self::Call(call) => call.keys().next(),
@@ -184,6 +190,10 @@ impl Command {
                 pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
             }
             Self::CompareAndSet { old, new, .. } => [old, new].into_iter().flatten().map(Bytes::len).sum(),
+            Self::Entry(EntryCommand {
+                act: EntryAct::Fill { envelope, .. },
+                ..
+            }) => envelope.len(),
             Self::Call(call) => call.args.iter().map(|arg| arg.bytes().len()).sum(),
             _ => 0,
         }

@@ -149,6 +149,7 @@ mod capabilities;
 mod codec;
 mod command;
 mod config;
+mod envelope;
 mod error;
 mod key;
 mod messages;

@@ -13,7 +13,16 @@ const LAYERS: [&[&str]; 12] = [
     &["embedded", "near"],
     &["messages"],
     &["command", "reply", "typed_key"],
-    &["breaker", "capabilities", "config", "key", "metrics", "ttl", "value"],
+    &[
+        "breaker",
+        "capabilities",
+        "config",
+        "envelope",
+        "key",
+        "metrics",
+        "ttl",
+        "value",
+    ],
     &["codec"],
     &["error"],
 ];

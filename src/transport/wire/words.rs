@@ -159,6 +159,7 @@ impl Words {
                 plain(of_script(HASH_REPLACE, vec![key], options.chain(flat(fields))))
             }
             Command::HashGet { key, field } => plain(vec![key, field]),
+            Command::Entry(entry) => plain(vec![entry.key]),
             Command::Call(call) => Self::of_call(call),
         }
     }

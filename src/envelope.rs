@@ -1,0 +1,5 @@
+//! How the read-through cache keeps a value at a key: a header, and a body.
+
+pub(crate) mod header;
+
+pub(crate) use self::header::{Draft, Header, Kind, Unreadable};
