@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::entries;
 use crate::{
-    command::{Arg, Call, Command, Condition, Expiry, Guard, Set},
+    command::{Arg, Call, Command, Condition, EntryCommand, Expiry, Guard, Set},
     reply::Reply,
     transport::guard,
     ttl::Ttl,
@@ -159,7 +160,10 @@ impl Words {
                 plain(of_script(HASH_REPLACE, vec![key], options.chain(flat(fields))))
             }
             Command::HashGet { key, field } => plain(vec![key, field]),
-            Command::Entry(entry) => plain(vec![entry.key]),
+            Command::Entry(EntryCommand { key, act }) => {
+                let (script, arguments) = entries::script(act);
+                plain(of_script(script, vec![key], arguments))
+            }
             Command::Call(call) => Self::of_call(call),
         }
     }
