@@ -2,6 +2,9 @@
 //!
 //! `KEYS`: the key. Numbers in an envelope are compared as their bytes, and times are the server's.
 
+#[cfg(test)]
+mod behaviour;
+
 use bytes::Bytes;
 use once_cell::sync::Lazy;
 
