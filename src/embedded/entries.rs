@@ -245,3 +245,101 @@ impl Present {
         envelope.freeze()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Draft;
+
+    fn ttl(millis: u64) -> Ttl {
+        Ttl::from_millis(millis).unwrap()
+    }
+
+    fn act(store: &mut Store, act: EntryAct, now: Instant) -> Reply {
+        let answered = answer(store, EntryCommand { key: "k".into(), act }, now).unwrap();
+        store.assert_accounted();
+        answered
+    }
+
+    fn lease(lease: u64) -> EntryAct {
+        EntryAct::Lease {
+            lease,
+            ttl: ttl(500),
+            seen: None,
+            placeholder: Draft::bare(Kind::Awaited, 1).write(0).into(),
+        }
+    }
+
+    fn fill(len: usize) -> EntryAct {
+        let mut envelope = Draft::bare(Kind::Value, 1).write(len);
+        envelope.resize(envelope.len() + len, b'x');
+        EntryAct::Fill {
+            seen: Seen::Nothing,
+            envelope: envelope.into(),
+            ttl: ttl(1_000),
+            tell: None,
+        }
+    }
+
+    #[test]
+    fn a_lease_is_held_until_its_end_and_no_longer() {
+        let (mut store, now) = (Store::new(1 << 20), Instant::now());
+        let later = |millis| now + Duration::from_millis(millis);
+        // What it is put on has no end, so that the lease has to end by itself.
+        let awaited = Data::Text(Draft::bare(Kind::Awaited, 1).write(0).into());
+        store.put("k".into(), awaited, None);
+        assert_eq!(act(&mut store, lease(1), now), Reply::Integer(0));
+        // A busy machine reads the two clocks one long after the other.
+        let Reply::Integer(left) = act(&mut store, lease(2), later(100)) else {
+            panic!("no number")
+        };
+        assert!((300..=500).contains(&left), "{left}");
+        assert_eq!(act(&mut store, lease(2), later(700)), Reply::Integer(0));
+    }
+
+    #[test]
+    fn the_life_that_a_step_gives_ends_at_its_end() {
+        let (mut store, now) = (Store::new(1 << 20), Instant::now());
+        let later = |millis| now + Duration::from_millis(millis);
+        let touch = || EntryAct::Touch {
+            id: 1,
+            at: 5,
+            ttl: ttl(1_000),
+        };
+        assert_eq!(act(&mut store, fill(4), now), Reply::Integer(1));
+        assert_eq!(act(&mut store, touch(), later(999)), Reply::Integer(1));
+        assert_eq!(act(&mut store, touch(), later(1_998)), Reply::Integer(1));
+        assert_eq!(act(&mut store, touch(), later(2_998)), Reply::Integer(0));
+    }
+
+    #[test]
+    fn the_age_of_a_version_is_exact_however_its_life_was_lengthened() {
+        let (mut store, now) = (Store::new(1 << 20), Instant::now());
+        let mut mark = |id, millis, after| {
+            let text = act(
+                &mut store,
+                EntryAct::Mark { id, ttl: ttl(millis) },
+                now + Duration::from_millis(after),
+            );
+            String::from_utf8(text.into_bytes().unwrap().unwrap().into()).unwrap()
+        };
+        assert_eq!(mark(1, 1_000, 0), "c0000000000000001:0");
+        assert_eq!(mark(2, 1_000, 400), "c0000000000000001:400");
+        assert_eq!(mark(2, 500, 500), "c0000000000000001:500");
+        assert_eq!(mark(2, 9_000, 1_399), "c0000000000000001:1399");
+        assert_eq!(mark(2, 1, 10_398), "c0000000000000001:10398");
+        assert_eq!(mark(2, 1, 10_399), "c0000000000000002:0");
+    }
+
+    #[test]
+    fn an_envelope_that_is_larger_than_the_store_is_refused_and_evicts_nothing() {
+        let (mut store, now) = (Store::new(1_000), Instant::now());
+        act(&mut store, fill(4), now);
+        let entry = EntryCommand {
+            key: "l".into(),
+            act: fill(1_000),
+        };
+        assert!(answer(&mut store, entry, now).is_err());
+        assert!(store.live(&"k".into(), now).is_some());
+    }
+}
