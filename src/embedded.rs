@@ -5,10 +5,10 @@
 
 mod channels;
 mod data;
-mod glob;
 mod hashes;
 mod keys;
 mod lists;
+mod scan;
 mod sets;
 mod sorted_sets;
 mod store;

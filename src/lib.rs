@@ -151,6 +151,7 @@ mod command;
 mod config;
 mod envelope;
 mod error;
+mod glob;
 mod key;
 mod messages;
 mod metrics;

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::glob;
 use crate::{
     command::{Call, Command},
+    glob,
     messages::{Arrival, Inbox, Kind, Listener, Register, Switchboard, Topic, Wakers},
     reply::Reply,
 };

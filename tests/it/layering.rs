@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 12] = [
         "capabilities",
         "config",
         "envelope",
+        "glob",
         "key",
         "metrics",
         "ttl",
