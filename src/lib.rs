@@ -152,6 +152,7 @@ mod config;
 mod envelope;
 mod error;
 mod glob;
+mod journal;
 mod key;
 mod messages;
 mod metrics;

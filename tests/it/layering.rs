@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 12] = [
     &["service"],
     &["transport"],
     &["embedded", "near"],
-    &["messages"],
+    &["journal", "messages"],
     &["command", "reply", "typed_key"],
     &[
         "breaker",
