@@ -91,6 +91,9 @@ pub struct Config {
     /// `REDIS_SERVE_STALE_IN_OUTAGE`: for how long after the beginning of an outage reads are answered by what the near cache still has; 0, the
     /// default, means never.
     pub serve_stale_in_outage: Duration,
+    /// `REDIS_REPLAY_DELETES`: whether keys that [`delete`](crate::RedisManager::delete) could not delete, because of an outage or a timeout, are
+    /// deleted after it, before anything is read; off by default. Right for a cache; wrong for keys that others may have written again meanwhile.
+    pub replay_deletes: bool,
 }
 
 /// Which calls of different tasks may share a round trip (`REDIS_BATCHING`).
@@ -162,6 +165,7 @@ impl Default for Config {
             near_cache_mb: 0,
             near_cache_ttl: Duration::from_secs(60),
             serve_stale_in_outage: Duration::ZERO,
+            replay_deletes: false,
         }
     }
 }

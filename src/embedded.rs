@@ -6,10 +6,10 @@
 mod channels;
 mod data;
 mod entries;
-mod glob;
 mod hashes;
 mod keys;
 mod lists;
+mod scan;
 mod sets;
 mod sorted_sets;
 mod store;

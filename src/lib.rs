@@ -151,6 +151,8 @@ mod command;
 mod config;
 mod envelope;
 mod error;
+mod glob;
+mod journal;
 mod key;
 mod messages;
 mod metrics;

@@ -15,6 +15,7 @@
 //! - [`nearby`]: the same road where there is a near cache;
 //! - [`pipeline`]: many commands, one after the other without waiting for answers;
 //! - [`in_order`]: many commands in a client's queue;
+//! - [`replay`]: what could not be removed, sent later;
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
@@ -75,6 +76,7 @@ mod pipeline;
 mod places;
 mod private;
 mod pubsub;
+pub(crate) mod replay;
 mod scriptless;
 pub(crate) mod session;
 mod survey;

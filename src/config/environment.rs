@@ -36,9 +36,10 @@ struct Environment {
     redis_near_cache_mb: Option<String>,
     redis_near_cache_ttl: Option<String>,
     redis_serve_stale_in_outage: Option<String>,
+    redis_replay_deletes: Option<String>,
 }
 
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 27] = [
     "ENABLE_REDIS",
     "REDIS_URL",
     "REDIS_HOST",
@@ -65,6 +66,7 @@ const KNOWN: [&str; 26] = [
     "REDIS_NEAR_CACHE_MB",
     "REDIS_NEAR_CACHE_TTL",
     "REDIS_SERVE_STALE_IN_OUTAGE",
+    "REDIS_REPLAY_DELETES",
 ];
 
 impl Config {
@@ -162,6 +164,7 @@ impl Config {
             redis_near_cache_mb,
             redis_near_cache_ttl,
             redis_serve_stale_in_outage,
+            redis_replay_deletes,
         } = environment;
         let default = Self::default();
         let url = set(redis_url);
@@ -226,6 +229,12 @@ impl Config {
                 let (value, default) = (redis_serve_stale_in_outage, default.serve_stale_in_outage);
                 read("REDIS_SERVE_STALE_IN_OUTAGE", value, default, grace)?
             },
+            replay_deletes: read(
+                "REDIS_REPLAY_DELETES",
+                redis_replay_deletes,
+                default.replay_deletes,
+                flag,
+            )?,
         })
     }
 }
@@ -372,6 +381,7 @@ mod tests {
         assert_eq!(config.socket_connect_timeout, Duration::from_secs(1));
         assert_eq!((config.near_cache_mb, config.near_cache_ttl.as_secs()), (0, 60));
         assert_eq!(config.serve_stale_in_outage, Duration::ZERO);
+        assert!(!config.replay_deletes);
     }
 
     #[test]
@@ -403,6 +413,7 @@ mod tests {
             ("REDIS_NEAR_CACHE_MB", "-5", "megabytes"),
             ("REDIS_NEAR_CACHE_TTL", "0", "seconds"),
             ("REDIS_SERVE_STALE_IN_OUTAGE", "-1", "0 to 86400"),
+            ("REDIS_REPLAY_DELETES", "2", "true, false"),
             ("REDIS_HOST", "localhost:6379", "without scheme or port"),
         ];
         for (name, value, accepted) in cases {

@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Duration,
     pub(crate) key_prefix: String,
     pub(crate) near: NearPlan,
+    /// Whether plain deletes that could not be sent are sent later.
+    pub(crate) replay_deletes: bool,
 }
 
 /// Whether there is to be a near cache.
@@ -81,6 +83,7 @@ impl TryFrom<Config> for Settings {
             near_cache_mb,
             near_cache_ttl,
             serve_stale_in_outage,
+            replay_deletes,
         } = config;
         check(max_connections > 0, "REDIS_MAX_CONNECTIONS", "at least one connection")?;
         for (variable, time) in [
@@ -106,6 +109,7 @@ impl TryFrom<Config> for Settings {
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
             key_prefix,
+            replay_deletes,
         })
     }
 }
@@ -150,6 +154,7 @@ impl Settings {
             socket_timeout,
             socket_connect_timeout,
             key_prefix,
+            replay_deletes,
             ..
         } = Config::default();
         Self {
@@ -164,6 +169,7 @@ impl Settings {
             connect_timeout: socket_connect_timeout,
             key_prefix,
             near: NearPlan::Off,
+            replay_deletes,
         }
     }
 }

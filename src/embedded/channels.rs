@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::glob;
 use crate::{
     command::{Command, Tell},
+    glob,
     messages::{Arrival, Inbox, Kind, Listener, Register, Switchboard, Topic, Wakers},
     reply::Reply,
 };

@@ -1,6 +1,10 @@
 //! One road for every command: gate → deadline → send → classify → count → span.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::{Arc, atomic::AtomicBool},
+    task::Poll,
+};
 
 use tracing::{Instrument, Level, field::Empty};
 
@@ -19,6 +23,7 @@ use crate::{
     config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
     error::{Error, ErrorKind, Result},
+    journal::Journal,
     key::{self, Key, Prefix},
     reply::Reply,
 };
@@ -32,6 +37,12 @@ pub(crate) struct Road {
     /// Why there is no near cache although one was asked for.
     near_obstacle: Option<&'static str>,
     exchange: Exchange,
+    /// What could not be removed yet.
+    pub(super) journal: Arc<Journal>,
+    /// The space of plain deletes, if those are to be sent after an outage.
+    pub(super) deletes: Option<Arc<str>>,
+    /// A task sends what is in the journal.
+    pub(super) is_replaying: Arc<AtomicBool>,
 }
 
 /// Who answers.
@@ -64,6 +75,8 @@ impl Road {
             namespace: settings.db.to_string(),
             ..Origin::default()
         };
+        let journal = Arc::<Journal>::default();
+        let replays_deletes = settings.replay_deletes;
         let backend = match settings.target.clone() {
             Target::Disabled(reason) => Backend::Disabled(reason.into()),
             Target::Memory { max_bytes } => Backend::Embedded(Embedded::new(max_bytes)),
@@ -75,17 +88,21 @@ impl Road {
                     }
                     Endpoint::Unix(path) => origin.address = Some(path.display().to_string()),
                 }
-                Backend::Server(Topology::single(settings, endpoint))
+                Backend::Server(Topology::single(settings, endpoint, &journal))
             }
-            Target::Sentinel(sentinels) => Backend::Server(Topology::of_master(settings, sentinels)),
-            Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds)),
+            Target::Sentinel(sentinels) => Backend::Server(Topology::of_master(settings, sentinels, &journal)),
+            Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds, &journal)),
         };
+        let deletes = (replays_deletes && matches!(backend, Backend::Server(_))).then(|| "".into());
         Self {
             backend,
             prefix,
             origin,
             near_obstacle,
             exchange: Exchange::default(),
+            journal,
+            deletes,
+            is_replaying: Arc::default(),
         }
     }
 
@@ -97,6 +114,9 @@ impl Road {
             origin: Origin::default(),
             near_obstacle: None,
             exchange: Exchange::default(),
+            journal: Arc::default(),
+            deletes: None,
+            is_replaying: Arc::default(),
         }
     }
 

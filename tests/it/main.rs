@@ -24,6 +24,7 @@ mod codecs;
 mod entities;
 mod guest;
 mod hostile;
+mod journal;
 mod json_module;
 mod layering;
 mod lifecycle;

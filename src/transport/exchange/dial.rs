@@ -65,6 +65,7 @@ impl Line {
             deadline: _,
             connect_timeout: _,
             key_prefix: _,
+            replay_deletes: _,
             near: _,
             tls,
         } = settings;
