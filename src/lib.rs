@@ -125,6 +125,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // the public face
+mod cache;
 mod entities;
 mod global;
 mod manager;
@@ -144,6 +145,7 @@ mod near;
 mod transport;
 
 // plain data
+mod attached;
 mod breaker;
 mod capabilities;
 mod codec;
@@ -161,6 +163,10 @@ mod ttl;
 mod typed_key;
 mod value;
 
+pub use cache::{
+    Cache, CacheAnswer, CacheLookup, CacheMetrics, CachePolicy, Cacheable, Load, LoadError, Loading, Served,
+    StaleReason, WarmProgress,
+};
 pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
 pub use capabilities::{Capabilities, Flavour, ServerMode, ServerVersion, Support};
 pub use codec::Format;

@@ -40,6 +40,7 @@
 //! - [`scriptless`]: lists that could be misread, where no scripts are permitted;
 //! - [`knowledge`], [`findings`]: what came of that, for one connection's life and for the next;
 //! - [`clustered`]: the same road where there is a cluster;
+//! - [`slots`]: where in it keys are, for patterns that keep several together;
 //! - [`manner`]: how a node of a cluster is asked;
 //! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
@@ -79,6 +80,7 @@ mod pubsub;
 pub(crate) mod replay;
 mod scriptless;
 pub(crate) mod session;
+mod slots;
 mod survey;
 mod token;
 pub(crate) mod topology;

@@ -18,6 +18,7 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    attached::Attached,
     capabilities::Capabilities,
     command::Command,
     config::{Endpoint, NearPlan, Settings, Target},
@@ -43,6 +44,8 @@ pub(crate) struct Road {
     pub(super) deletes: Option<Arc<str>>,
     /// A task sends what is in the journal.
     pub(super) is_replaying: Arc<AtomicBool>,
+    /// What patterns keep.
+    attached: Attached,
 }
 
 /// Who answers.
@@ -103,6 +106,7 @@ impl Road {
             journal,
             deletes,
             is_replaying: Arc::default(),
+            attached: Attached::default(),
         }
     }
 
@@ -117,6 +121,7 @@ impl Road {
             journal: Arc::default(),
             deletes: None,
             is_replaying: Arc::default(),
+            attached: Attached::default(),
         }
     }
 
@@ -162,6 +167,15 @@ impl Road {
 
     pub(crate) fn prefix(&self) -> &Prefix {
         &self.prefix
+    }
+
+    /// Returns what patterns keep for as long as the manager lives.
+    pub(crate) fn attached(&self) -> &Attached {
+        &self.attached
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        matches!(self.backend, Backend::Disabled(_))
     }
 
     /// Puts the reason into an error that says no more than that Redis is disabled.

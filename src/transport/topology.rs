@@ -26,7 +26,10 @@ use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
-pub(super) use self::{cluster::Cluster, slot::slot_of};
+pub(super) use self::{
+    cluster::Cluster,
+    slot::{slot_of, tags},
+};
 use super::node::{Condition, Node};
 use crate::{
     capabilities::Capabilities,

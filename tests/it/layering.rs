@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 const LAYERS: [&[&str]; 12] = [
     &["lib"],
     &["global"],
+    &["cache"],
     &["entities", "manager", "testing"],
     &["cache_store"],
     &["service"],
@@ -14,6 +15,7 @@ const LAYERS: [&[&str]; 12] = [
     &["journal", "messages"],
     &["command", "reply", "typed_key"],
     &[
+        "attached",
         "breaker",
         "capabilities",
         "config",
@@ -36,7 +38,7 @@ const OUTSIDE: [(&str, &[&str]); 7] = [
     ("serde_json", &["codec"]),
     ("rmp_serde", &["codec"]),
     ("quick_cache", &["near"]),
-    ("tokio", &["transport", "manager", "testing"]),
+    ("tokio", &["cache", "transport", "manager", "testing"]),
 ];
 
 /// Names that say nothing about what is in a room.
