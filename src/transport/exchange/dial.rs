@@ -66,6 +66,7 @@ impl Line {
             connect_timeout: _,
             key_prefix: _,
             near: _,
+            encryption: _,
             tls,
         } = settings;
         let stream = reach(endpoint, tls.as_ref(), settings.connect_timeout).await?;
