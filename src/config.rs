@@ -74,6 +74,10 @@ pub struct Config {
     pub tls_key_file: Option<PathBuf>,
     /// `REDIS_TLS_SERVER_NAME`: the name, or the address, that the server's certificate must bear; the host's by default.
     pub tls_server_name: Option<String>,
+    /// `REDIS_ENCRYPTION_KEY`: the keys of caches that keep their values encrypted, `id:key` with 32 bytes in base64 or hexadecimal, several separated by
+    /// commas: the first one encrypts, all of them decrypt. It encrypts nothing by itself, and needs the feature `encryption`; `EncryptionKeys`
+    /// explains it.
+    pub encryption_key: Option<Secret>,
     /// `REDIS_MAX_CONNECTIONS`: upper bound of the pool, for each server, 10 by default; how many are opened is the manager's choice.
     pub max_connections: usize,
     /// `REDIS_SOCKET_TIMEOUT`: the deadline of every call, 0.5 s by default.
@@ -157,6 +161,7 @@ impl Default for Config {
             tls_cert_file: None,
             tls_key_file: None,
             tls_server_name: None,
+            encryption_key: None,
             max_connections: 10,
             socket_timeout: Duration::from_millis(500),
             socket_connect_timeout: Duration::from_secs(1),

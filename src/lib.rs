@@ -106,6 +106,8 @@
 //!
 //! None is on by default.
 //!
+//! - `encryption`: caches that ask for it keep their values encrypted, by AES-256-GCM with ring. `REDIS_ENCRYPTION_KEY` holds the keys,
+//!   `EncryptionKeys` explains them.
 //! - `msgpack`: typed values as MessagePack.
 //! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
 //!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
@@ -172,6 +174,9 @@ pub use capabilities::{Capabilities, Flavour, ServerMode, ServerVersion, Support
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};
 pub use entities::{Entities, Listing};
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub use envelope::EncryptionKeys;
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};

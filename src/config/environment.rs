@@ -28,6 +28,7 @@ struct Environment {
     redis_tls_cert_file: Option<String>,
     redis_tls_key_file: Option<String>,
     redis_tls_server_name: Option<String>,
+    redis_encryption_key: Option<String>,
     redis_max_connections: Option<String>,
     redis_socket_timeout: Option<String>,
     redis_socket_connect_timeout: Option<String>,
@@ -58,6 +59,7 @@ const KNOWN: [&str; 27] = [
     "REDIS_TLS_CERT_FILE",
     "REDIS_TLS_KEY_FILE",
     "REDIS_TLS_SERVER_NAME",
+    "REDIS_ENCRYPTION_KEY",
     "REDIS_MAX_CONNECTIONS",
     "REDIS_SOCKET_TIMEOUT",
     "REDIS_SOCKET_CONNECT_TIMEOUT",
@@ -156,6 +158,7 @@ impl Config {
             redis_tls_cert_file,
             redis_tls_key_file,
             redis_tls_server_name,
+            redis_encryption_key,
             redis_max_connections,
             redis_socket_timeout,
             redis_socket_connect_timeout,
@@ -189,6 +192,7 @@ impl Config {
             tls_cert_file: set(redis_tls_cert_file).map(Into::into),
             tls_key_file: set(redis_tls_key_file).map(Into::into),
             tls_server_name: set(redis_tls_server_name),
+            encryption_key: set(redis_encryption_key).map(Secret::from),
             max_connections: {
                 let connections = number(CONNECTIONS, 1..=10_000);
                 read(

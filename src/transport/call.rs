@@ -23,6 +23,7 @@ use crate::{
     command::Command,
     config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
+    envelope::EncryptionKeys,
     error::{Error, ErrorKind, Result},
     journal::Journal,
     key::{self, Key, Prefix},
@@ -35,6 +36,7 @@ pub(crate) struct Road {
     pub(crate) backend: Backend,
     prefix: Prefix,
     origin: Origin,
+    encryption: Option<EncryptionKeys>,
     /// Why there is no near cache although one was asked for.
     near_obstacle: Option<&'static str>,
     exchange: Exchange,
@@ -74,6 +76,7 @@ impl Road {
             NearPlan::Useless(reason) => Some(reason),
             NearPlan::Off | NearPlan::Wanted(_) => None,
         };
+        let encryption = settings.encryption.clone();
         let mut origin = Origin {
             namespace: settings.db.to_string(),
             ..Origin::default()
@@ -101,6 +104,7 @@ impl Road {
             backend,
             prefix,
             origin,
+            encryption,
             near_obstacle,
             exchange: Exchange::default(),
             journal,
@@ -116,6 +120,7 @@ impl Road {
             backend: Backend::Guest(guest),
             prefix: Prefix::default(),
             origin: Origin::default(),
+            encryption: None,
             near_obstacle: None,
             exchange: Exchange::default(),
             journal: Arc::default(),
@@ -201,6 +206,11 @@ impl Road {
 
     pub(super) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// Returns by what values are encrypted where that is asked for.
+    pub(crate) fn encryption(&self) -> Option<&EncryptionKeys> {
+        self.encryption.as_ref()
     }
 
     /// Returns why there is no near cache although one was asked for.

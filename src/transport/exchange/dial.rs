@@ -67,6 +67,7 @@ impl Line {
             key_prefix: _,
             replay_deletes: _,
             near: _,
+            encryption: _,
             tls,
         } = settings;
         let stream = reach(endpoint, tls.as_ref(), settings.connect_timeout).await?;
