@@ -40,7 +40,7 @@ struct Environment {
     redis_replay_deletes: Option<String>,
 }
 
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 28] = [
     "ENABLE_REDIS",
     "REDIS_URL",
     "REDIS_HOST",
