@@ -77,7 +77,8 @@ fn cache(options: &Options, function: &Function) -> TokenStream {
             once(&quote!(::redis_manager::Cache), &cache)
         }
         (Policy::Made(policy), Some(manager)) if !function.decides_on(policy) => {
-            let policy = once(&quote!(::redis_manager::CachePolicy), policy);
+            let policy = quote!(::std::sync::Arc::new(#policy));
+            let policy = once(&quote!(::std::sync::Arc<::redis_manager::CachePolicy>), &policy);
             quote!(#manager.with(#policy))
         }
         (Policy::Made(policy), manager) => with(manager, name, policy),
