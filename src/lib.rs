@@ -108,6 +108,7 @@
 //!
 //! - `encryption`: caches that ask for it keep their values encrypted, by AES-256-GCM with ring. `REDIS_ENCRYPTION_KEY` holds the keys,
 //!   `EncryptionKeys` explains them.
+//! - `macros`: `#[cached]`, which puts a read-through cache in front of an async function.
 //! - `msgpack`: typed values as MessagePack.
 //! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
 //!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
@@ -128,6 +129,8 @@
 
 // the public face
 mod cache;
+#[cfg(feature = "macros")]
+mod cached;
 mod entities;
 mod global;
 mod manager;
@@ -170,6 +173,13 @@ pub use cache::{
     StaleReason, WarmProgress,
 };
 pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+#[doc(inline)]
+pub use cached::cached;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use cached::expansion as __cached;
 pub use capabilities::{Capabilities, Flavour, ServerMode, ServerVersion, Support};
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};

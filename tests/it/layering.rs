@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 14] = [
     &["transport"],
     &["embedded", "near"],
     &["journal", "messages"],
-    &["command", "reply", "typed_key"],
+    &["cached", "command", "reply", "typed_key"],
     &[
         "attached",
         "breaker",
@@ -31,7 +31,7 @@ const LAYERS: [&[&str]; 14] = [
 ];
 
 /// Who may name what comes from outside.
-const OUTSIDE: [(&str, &[&str]); 10] = [
+const OUTSIDE: [(&str, &[&str]); 11] = [
     ("fred", &["transport", "manager.rs", "service.rs"]),
     ("rustls", &["transport"]),
     ("rustls_native_certs", &["transport"]),
@@ -41,6 +41,7 @@ const OUTSIDE: [(&str, &[&str]); 10] = [
     ("ring", &["envelope"]),
     ("base64", &["envelope"]),
     ("quick_cache", &["near"]),
+    ("redis_manager_macros", &["cached"]),
     ("tokio", &["cache", "transport", "manager", "testing"]),
 ];
 

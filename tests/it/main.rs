@@ -19,6 +19,8 @@ mod batching;
 mod blocking;
 #[cfg(feature = "testing")]
 mod cache_store;
+#[cfg(feature = "macros")]
+mod cached;
 mod capabilities;
 mod codecs;
 mod entities;
