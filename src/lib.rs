@@ -159,10 +159,6 @@ mod config;
 mod envelope;
 mod error;
 mod glob;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the read-through cache will ask for the rest")
-)]
 mod journal;
 mod key;
 mod messages;
