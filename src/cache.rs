@@ -429,7 +429,7 @@ impl Cache {
         let sight = self.look(&self.place(&key.into())).await;
         let answer = match self.hit(&sight, true) {
             Hit::Fresh(answer) => answer,
-            Hit::Old(old) => old.served(StaleReason::Revalidating),
+            Hit::Old(old) => old.served(StaleReason::LookedUp),
             Hit::Miss if sight.seen.is_none() => return CacheLookup::Unavailable,
             Hit::Miss => return CacheLookup::Absent,
         };
@@ -547,7 +547,7 @@ impl Cache {
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
-            .field("name", &self.space.name)
+            .field("name", &self.space.journal)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }

@@ -94,7 +94,9 @@ impl Embedded {
         }
         let to_be_told = entries::to_be_told(&command);
         let answer = execute(command);
-        if let (Some(tell), Ok(Reply::Integer(1))) = (to_be_told, &answer) {
+        if let (Some((tell, if_answered)), Ok(Reply::Integer(answer))) = (to_be_told, &answer)
+            && *answer >= if_answered
+        {
             self.channels.tell(tell);
         }
         answer

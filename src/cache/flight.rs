@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::load::LoadError;
+use super::{freshness::later, load::LoadError};
 use crate::key::Key;
 
 /// The loads of one namespace that are under way, or have just ended.
@@ -40,6 +40,8 @@ struct Flight<T, E> {
     progress: watch::Sender<Progress<T, E>>,
     /// What it depends on was invalidated since it began.
     is_overtaken: Arc<AtomicBool>,
+    /// Until when others may rely on it.
+    limit: Option<Instant>,
 }
 
 enum Progress<T, E> {
@@ -101,8 +103,14 @@ impl Flights {
         is_under_way.then(|| Passenger(flight.progress.subscribe()))
     }
 
-    /// Joins the load of a key, or begins one. Who has read before it was stored shares it even though it has landed.
-    pub(super) fn join<T, E>(self: &Arc<Self>, key: &Key, read: Instant, is_cold: bool) -> Joined<T, E>
+    /// Joins the load of a key, or begins one, on which others rely for so long at most. Who has read before it was stored shares it even though it has landed.
+    pub(super) fn join<T, E>(
+        self: &Arc<Self>,
+        key: &Key,
+        read: Instant,
+        is_cold: bool,
+        limit: Option<Duration>,
+    ) -> Joined<T, E>
     where
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
@@ -114,7 +122,7 @@ impl Flights {
             && let Some(flight) = slot.flight.downcast_ref::<Flight<T, E>>()
         {
             let is_of_use = match &*flight.progress.borrow() {
-                Progress::UnderWay => true,
+                Progress::UnderWay => flight.limit.is_none_or(|limit| Instant::now() < limit),
                 Progress::Landed { stored, .. } => stored.is_none_or(|stored| read <= stored),
                 Progress::Abandoned => false,
             };
@@ -128,6 +136,7 @@ impl Flights {
         let flight = Arc::new(Flight {
             progress: watch::Sender::new(Progress::UnderWay),
             is_overtaken: Arc::default(),
+            limit: limit.map(|limit| later(Instant::now(), limit)),
         });
         let number = self.numbers.fetch_add(1, Relaxed);
         of_key.push(Slot {
@@ -260,7 +269,7 @@ mod tests {
     type Flown = Joined<u8, ()>;
 
     fn join(flights: &Arc<Flights>, read: Instant) -> Flown {
-        flights.join(&Key::from("k"), read, true)
+        flights.join(&Key::from("k"), read, true, None)
     }
 
     fn first(joined: Flown) -> Pilot<u8, ()> {
@@ -285,7 +294,7 @@ mod tests {
             panic!("two load at once");
         };
         assert!(matches!(
-            flights.join::<u16, ()>(&"k".into(), Instant::now(), true),
+            flights.join::<u16, ()>(&"k".into(), Instant::now(), true, None),
             Joined::First(_)
         ));
         let mut third = flights.cold::<u8, ()>(&"k".into()).unwrap();
@@ -322,6 +331,17 @@ mod tests {
         drop(pilot);
         assert!(passenger.wait().await.is_none());
         first(join(&flights, Instant::now()));
+    }
+
+    #[test]
+    fn nobody_relies_on_a_load_for_longer_than_its_limit() {
+        let flights = Arc::<Flights>::default();
+        let join = || flights.join::<u8, ()>(&"k".into(), Instant::now(), true, Some(Duration::ZERO));
+        let stuck = first(join());
+        let other = first(join());
+        drop(stuck);
+        assert_eq!(flights.slots().len(), 1);
+        drop(other);
     }
 
     #[tokio::test]

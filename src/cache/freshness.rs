@@ -1,6 +1,6 @@
 //! Whether an entry is fresh, and whether it is to be loaded anew before it is stale: pure functions of what it says, of the policy, of time and chance.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::policy::CachePolicy;
 use crate::envelope::Header;
@@ -66,6 +66,12 @@ pub(super) fn jittered(ttl: Duration, jitter: f64, chance: f64) -> Duration {
     }
     let factor = 1.0 + jitter * (2.0 * chance - 1.0);
     Duration::try_from_secs_f64(ttl.as_secs_f64() * factor).unwrap_or(ttl)
+}
+
+/// Returns an instant that is so much later; far away if that overflows.
+pub(super) fn later(from: Instant, by: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(365 * 86_400);
+    from + by.min(FAR)
 }
 
 #[cfg(test)]

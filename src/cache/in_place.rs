@@ -1,6 +1,6 @@
 //! Loaders that borrow, and whose errors nobody can share: they run where they are called.
 
-use std::{convert::Infallible, pin::pin, time::Instant};
+use std::{pin::pin, time::Instant};
 
 use tokio::time::sleep;
 
@@ -15,7 +15,7 @@ use super::{
 use crate::key::Key;
 
 /// No error of a loader is ever handed to another caller.
-type InPlace = Infallible;
+enum InPlace {}
 
 /// How what a caller gets, a value or one that may be absent, is made of what is kept, and the other way round.
 pub(super) struct Shape<T, R> {
@@ -63,10 +63,12 @@ impl Cache {
             }
             Hit::Miss => None,
         };
+        // Who loads here may be polled no more: nobody relies on it for longer than that.
+        let limit = Some(self.policy.hard_timeout);
         let pilot = match self
             .space
             .flights
-            .join::<T, InPlace>(&place.entry, sight.began, old.is_none())
+            .join::<T, InPlace>(&place.entry, sight.began, old.is_none(), limit)
         {
             Joined::First(pilot) => pilot,
             Joined::Shared(mut passenger) => {

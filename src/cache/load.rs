@@ -131,6 +131,8 @@ pub enum StaleReason {
     SoftTimeout,
     /// The loader took longer than the hard timeout, and was aborted.
     HardTimeout,
+    /// Nobody was to load it: it was only looked up.
+    LookedUp,
 }
 
 /// Why there is no value. The source of every one of these errors is the loader: a cache in trouble is none.
@@ -222,6 +224,7 @@ impl StaleReason {
             Self::RetryLater => "retry_later",
             Self::SoftTimeout => "soft_timeout",
             Self::HardTimeout => "hard_timeout",
+            Self::LookedUp => "looked_up",
         }
     }
 }

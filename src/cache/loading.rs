@@ -17,10 +17,10 @@ use tokio::{
 use super::{
     Cache, Cacheable,
     flight::{Arrival, LINGER, Passenger, Pilot},
+    freshness::later,
     lease::Turn,
     load::{Load, LoadError, Loading},
     reading::{Place, Sight},
-    space::later,
     storing::{Content, Item},
 };
 use crate::key::Key;

@@ -74,7 +74,11 @@ impl Cache {
                 }
                 None => true,
             };
-            let passenger = match self.space.flights.join::<T, E>(&place.entry, sight.began, is_cold) {
+            let passenger = match self
+                .space
+                .flights
+                .join::<T, E>(&place.entry, sight.began, is_cold, None)
+            {
                 Joined::Shared(passenger) => passenger,
                 Joined::First(pilot) => {
                     let passenger = pilot.passenger();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     command::Seen,
-    envelope::{Header, Kind, Unreadable, header::Id},
+    envelope::{Header, Kind, SEALED, Unreadable, header::Id},
     error::{ErrorKind, Result},
     key::Key,
     reply::Reply,
@@ -134,7 +134,10 @@ impl Cache {
         let mut question = Question::default();
         question.keys.reserve(places.len() + 1 + self.tags.len());
         question.keys.extend(places.iter().map(|place| place.entry.clone()));
-        let glances: Vec<Glance> = places.iter().map(|place| self.glance(place, &mut question)).collect();
+        let glances: Vec<Glance> = places
+            .iter()
+            .map(|place| self.glance(place, places.len(), &mut question))
+            .collect();
         let Ok(answers) = self.ask(question.keys).await else {
             return places.iter().map(|_| Sight::nothing(began)).collect();
         };
@@ -153,7 +156,7 @@ impl Cache {
     }
 
     /// Says what is to be asked beside an entry.
-    fn glance(&self, place: &Place, question: &mut Question) -> Glance {
+    fn glance(&self, place: &Place, of: usize, question: &mut Question) -> Glance {
         let own = self.tags.iter().cloned();
         let remembered = self.space.tags_of(&place.entry);
         let remembered = remembered.iter().flat_map(|tags| tags.iter().cloned());
@@ -164,10 +167,14 @@ impl Cache {
                 tags.push((tag, at));
             }
         }
-        Glance {
-            epoch: question.place(place.epoch.clone()),
-            tags,
-        }
+        // One alone has its version behind it: most reads are such, and need no map.
+        let epoch = if of == 1 && tags.is_empty() {
+            question.keys.push(place.epoch.clone());
+            of
+        } else {
+            question.place(place.epoch.clone())
+        };
+        Glance { epoch, tags }
     }
 
     /// Asks the near cache, or Redis.
@@ -262,18 +269,29 @@ impl Cache {
 
     /// Opens what was found, if it is of use. What cannot be read is removed, if it is still there.
     async fn examine(&self, place: &Place, mut sight: Sight, found: Found, now: i64) -> Sight {
+        let mut is_of_others = false;
         let (unreadable, envelope) = match found {
             Found::Nothing => return sight,
-            Found::Envelope(header, envelope) => match self.open(place, &sight, header, &envelope, now) {
-                Ok(entry) => {
-                    sight.entry = entry;
-                    return sight;
+            Found::Envelope(header, envelope) => {
+                // By a key that this process does not know yet, or no more.
+                let is_sealed = header.sealing == SEALED && header.schema == self.policy.schema;
+                match self.open(place, &sight, header, &envelope, now) {
+                    Ok(entry) => {
+                        sight.entry = entry;
+                        return sight;
+                    }
+                    Err(unreadable) => {
+                        is_of_others = is_sealed && unreadable == Unreadable::Foreign;
+                        (unreadable, envelope)
+                    }
                 }
-                Err(unreadable) => (unreadable, envelope),
-            },
+            }
             Found::Unreadable(unreadable, envelope) => (unreadable, envelope),
         };
         self.space.counters.unreadable.add(1);
+        if is_of_others {
+            return sight;
+        }
         tracing::debug!(
             ?unreadable,
             "what is at the key of an entry cannot be read, and is removed"

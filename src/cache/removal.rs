@@ -96,7 +96,7 @@ impl Cache {
         if !journal.is_empty()
             && let Some(subject) = self.subject(entry)
         {
-            journal.forget(&self.space.name, &subject);
+            journal.forget(&self.space.journal, &subject);
         }
     }
 
@@ -112,7 +112,7 @@ impl Cache {
         tracing::debug!(%error, count = subjects.len(), "invalidations wait until Redis is back");
         for (subject, command) in subjects {
             road.journal()
-                .note(&self.space.name, subject, command, || self.raising());
+                .note(&self.space.journal, subject, command, || self.raising());
         }
         road.replay_soon();
         false
@@ -125,7 +125,7 @@ impl Cache {
             return false;
         }
         let key = road.prefix().key(entry.clone());
-        key.is_ok_and(|key| road.journal().covers_key(&self.space.name, &key))
+        key.is_ok_and(|key| road.journal().covers_key(&self.space.journal, &key))
     }
 
     /// Says whether an invalidation of one of an entry's tags waits to be sent.
@@ -136,7 +136,7 @@ impl Cache {
         }
         let is_invalidated = |tag: &Bytes| {
             let key = road.prefix().key(self.space.tag(tag));
-            key.is_ok_and(|key| road.journal().covers_tag(&self.space.name, &key))
+            key.is_ok_and(|key| road.journal().covers_tag(&self.space.journal, &key))
         };
         header.tags.iter().any(|(tag, _)| is_invalidated(tag))
     }
@@ -148,7 +148,7 @@ impl Cache {
             return;
         }
         road.replay_soon();
-        let is_ours = |name: &Arc<str>| *name == self.space.name;
+        let is_ours = |name: &Arc<str>| *name == self.space.journal;
         let waits = road
             .journal()
             .unsendable()
@@ -220,7 +220,7 @@ impl Settling {
             let pending = road.journal().unsendable();
             let ours: Vec<_> = pending
                 .into_iter()
-                .filter(|pending| pending.space == cache.space.name)
+                .filter(|pending| pending.space == cache.space.journal)
                 .collect();
             if ours.is_empty() {
                 return;

@@ -122,7 +122,7 @@ impl Cache {
         E: Send + Sync + 'static,
         F: FnOnce() -> Loader<T, E>,
     {
-        match self.space.flights.join(&place.entry, sight.began, is_cold) {
+        match self.space.flights.join(&place.entry, sight.began, is_cold, None) {
             Joined::Shared(passenger) => Some((passenger, false)),
             Joined::First(pilot) => {
                 let departure = Departure {

@@ -3,8 +3,8 @@
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -22,12 +22,18 @@ pub(super) struct Spaces(RwLock<HashMap<Box<str>, Arc<Space>>>);
 #[derive(Debug)]
 pub(super) struct Space {
     /// As it stands in keys.
-    pub(super) name: Arc<str>,
+    name: Box<str>,
+    /// As the journal knows it: never empty.
+    pub(super) journal: Arc<str>,
+    /// The key of its version where there is one for all entries.
+    epoch: Key,
     pub(super) flights: Arc<Flights>,
     pub(super) counters: CacheCounters,
     memory: Mutex<Memory>,
     /// As many permits as loads may run in an outage.
     outage_loads: OnceLock<Arc<Semaphore>>,
+    /// It was told that nothing can be stored.
+    pub(super) told: Once,
     /// Somebody does what the journal cannot.
     pub(super) is_settling: AtomicBool,
 }
@@ -65,6 +71,8 @@ impl Space {
         let mut escaped = String::new();
         template::escape(name, &mut escaped);
         Self {
+            journal: format!("{escaped}:").into(),
+            epoch: Key::from(format!("{escaped}%epoch")),
             name: escaped.into(),
             flights: Arc::default(),
             counters: CacheCounters::default(),
@@ -74,6 +82,7 @@ impl Space {
                 versions: LruCache::new(REMEMBERED),
             }),
             outage_loads: OnceLock::new(),
+            told: Once::new(),
             is_settling: AtomicBool::new(false),
         }
     }
@@ -87,7 +96,7 @@ impl Space {
     /// has a tag: a name has no `%` but before two digits.
     pub(super) fn epoch(&self, slot_tag: Option<u32>) -> Key {
         match slot_tag {
-            None => Key::from([self.name.as_bytes(), b"%epoch"].concat()),
+            None => self.epoch.clone(),
             Some(tag) => Key::from(format!("{}%epoch{{{tag}}}", self.name)),
         }
     }
@@ -154,14 +163,10 @@ impl Space {
     }
 }
 
-/// Returns an instant that is so much later; far away if that overflows.
-pub(super) fn later(from: Instant, by: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(365 * 86_400);
-    from + by.min(FAR)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

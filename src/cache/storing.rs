@@ -10,16 +10,15 @@ use bytes::Bytes;
 
 use super::{
     Cache,
-    freshness::jittered,
+    freshness::{jittered, later},
     policy::CachePolicy,
     reading::{Place, Sight},
-    space::later,
     version::{self, Marked, Version},
 };
 use crate::{
     command::{Seen, Tell},
     envelope::{Draft, Kind, header::Id},
-    error::Result,
+    error::{Error, Result},
     key::Key,
     service::Request,
     ttl::Ttl,
@@ -61,6 +60,9 @@ struct Wanted {
     keys: Vec<(Key, Known)>,
     places: HashMap<Key, usize>,
 }
+
+/// What an envelope has room for: so many tags, and so many bytes for each.
+const MAX_TAGS: usize = 255;
 
 /// A version may have been raised so long before a load began, as far as clocks can tell that run at two ends of a network: then it is taken for raised after that.
 const DOUBT: Duration = Duration::from_millis(500);
@@ -132,7 +134,9 @@ impl Cache {
             let (envelope, ttl) = self.envelope(place, &content, &ids)?;
             let strings = self.service.string();
             let set = strings.set(place.entry.clone(), envelope).ttl(ttl.as_duration());
-            let (present, _is_set) = self.service.pipeline((strings.get_many::<Bytes>(&keys), set)).await?;
+            let present = strings.get_many::<Bytes>(&keys);
+            let (present, is_set) = tokio::join!(present.into_future(), set.into_future());
+            let (present, _) = (present?, is_set?);
             let is_present =
                 |(bytes, id): (&Option<Bytes>, &Id)| Version::read(bytes.as_deref()) == Version::Present(*id);
             if present.iter().zip(&ids).all(is_present) {
@@ -209,7 +213,7 @@ impl Cache {
         let mut ids = Vec::with_capacity(keys.len());
         for (key, text) in keys.iter().zip(texts) {
             let marked = text.and_then(|text| Marked::read(&text));
-            let marked = marked.ok_or_else(|| crate::error::Error::invalid("no version at its key"))?;
+            let marked = marked.ok_or_else(|| Error::invalid("no version at its key"))?;
             self.space
                 .remember_version(key.clone(), marked.id, later(now, version::LIFE / 2));
             ids.push(marked.id);
@@ -233,7 +237,14 @@ impl Cache {
     fn fill(&self, item: Item, ids: &[Id]) -> Option<Request<'_, bool>> {
         let Item { place, sight, content } = item;
         let seen = sight.seen?;
-        let (envelope, ttl) = self.envelope(&place, &content, ids).ok()?;
+        let (envelope, ttl) = match self.envelope(&place, &content, ids) {
+            Ok(written) => written,
+            Err(error) => {
+                let tell = || tracing::warn!(%error, cache = &*self.space.journal, "what is loaded cannot be stored");
+                self.space.told.call_once(tell);
+                return None;
+            }
+        };
         let tell = matches!(seen, Seen::Lease(_)).then(|| self.tell(&place)).flatten();
         Some(self.service.entries().fill(place.entry, seen, envelope, ttl, tell))
     }
@@ -249,6 +260,9 @@ impl Cache {
 
     /// Writes an envelope, and says how long it lives: as long as it is fresh, and as long after that as it may be served.
     fn envelope(&self, place: &Place, content: &Content, ids: &[Id]) -> Result<(Bytes, Ttl)> {
+        if content.tags.len() > MAX_TAGS || content.tags.iter().any(|tag| tag.len() > MAX_TAGS) {
+            return Err(Error::invalid("more than 255 tags, or one of more than 255 bytes"));
+        }
         let (epoch, tags) = ids.split_first().map_or((0, &[][..]), |(epoch, tags)| (*epoch, tags));
         let draft = Draft {
             loaded: self.clock().now(),

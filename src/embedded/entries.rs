@@ -44,11 +44,12 @@ pub(super) fn answer(store: &mut Store, command: EntryCommand, now: Instant) -> 
     }
 }
 
-/// Returns who is told if the answer to a command is yes.
-pub(super) fn to_be_told(command: &Command) -> Option<Tell> {
+/// Returns who is told of a command, if it answers at least this.
+pub(super) fn to_be_told(command: &Command) -> Option<(Tell, i64)> {
     match command {
         Command::Entry(entry) => match &entry.act {
-            EntryAct::Fill { tell, .. } | EntryAct::Release { tell, .. } => tell.clone(),
+            EntryAct::Fill { tell, .. } => Some((tell.clone()?, 1)),
+            EntryAct::Release { tell, .. } => Some((tell.clone()?, 0)),
             _ => None,
         },
         _ => None,
@@ -132,10 +133,11 @@ fn expire(store: &mut Store, key: Bytes, id: Id, now: Instant) -> Reply {
     };
     let is_value = present.is(Kind::Value) || present.is(Kind::NotFound);
     let id = (ID, &id.to_be_bytes()[..]);
+    let no_lease = [(LEASE, &[0; 8][..]), (UNTIL, &[b'0'; 16][..])];
     let envelope = if is_value {
-        present.with([id, (STALE, &[1])])
+        present.with([id, no_lease[0], no_lease[1], (STALE, &[1])])
     } else {
-        present.with([id])
+        present.with([id, no_lease[0], no_lease[1]])
     };
     store.put(key, Data::Text(envelope), present.expires);
     Reply::Integer(is_value.into())

@@ -60,14 +60,14 @@ static TAKE_LEASE: Lazy<String> = Lazy::new(|| {
     ))
 });
 
-/// `ARGV`: the lease; if somebody is told, the command and the channel.
+/// `ARGV`: the lease; if somebody is told, the command and the channel: also if it was another's by then, since who waits can try now.
 static RELEASE: Lazy<String> = Lazy::new(|| {
     of_envelope(&format!(
-        "if at({LEASE}, 8) ~= ARGV[1] then return 0 end \
-         if at({KIND}, 1) == '\\{AWAITED}' then redis.call('DEL', KEYS[1]) \
-         else redis.call('SETRANGE', KEYS[1], {LEASE}, string.rep('\\0', 8) .. string.rep('0', 16)) end \
+        "local is_this = at({LEASE}, 8) == ARGV[1] \
+         if is_this and at({KIND}, 1) == '\\{AWAITED}' then redis.call('DEL', KEYS[1]) \
+         elseif is_this then redis.call('SETRANGE', KEYS[1], {LEASE}, string.rep('\\0', 8) .. string.rep('0', 16)) end \
          if ARGV[2] then redis.call(ARGV[2], ARGV[3], '1') end \
-         return 1"
+         return is_this and 1 or 0"
     ))
 });
 
@@ -81,11 +81,12 @@ static TOUCH: Lazy<String> = Lazy::new(|| {
     ))
 });
 
-/// `ARGV`: the new identity. What is no value gets it too, so that what is being loaded is not stored there.
+/// `ARGV`: the new identity. What is no value gets it too, and no lease stays, so that what is being loaded is not stored there.
 static EXPIRE: Lazy<String> = Lazy::new(|| {
     of_envelope(&format!(
         "if head == '' then return 0 end \
          redis.call('SETRANGE', KEYS[1], {ID}, ARGV[1]) \
+         redis.call('SETRANGE', KEYS[1], {LEASE}, string.rep('\\0', 8) .. string.rep('0', 16)) \
          if string.byte(at({KIND}, 1)) > {LAST_LOADED} then return 0 end \
          redis.call('SETRANGE', KEYS[1], {STALE}, '\\1') \
          return 1"
