@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn every_slot_has_a_tag() {
-        assert_eq!(tags().len(), SLOTS.into());
+        assert_eq!(tags().len(), usize::from(SLOTS));
         for (slot, tag) in tags().iter().enumerate() {
             assert_eq!(usize::from(slot_of(format!("a:{{{tag}}}").as_bytes())), slot);
         }
