@@ -15,6 +15,7 @@ mod reading;
 mod removal;
 mod serving;
 mod space;
+mod steps;
 mod storing;
 mod version;
 mod warming;

@@ -13,6 +13,7 @@ use super::{
     freshness::{jittered, later},
     policy::CachePolicy,
     reading::{Place, Sight},
+    steps::Fill,
     version::{self, Marked, Version},
 };
 use crate::{
@@ -20,7 +21,6 @@ use crate::{
     envelope::{Draft, Kind, header::Id},
     error::{Error, Result},
     key::Key,
-    service::Request,
     ttl::Ttl,
 };
 
@@ -112,7 +112,7 @@ impl Cache {
             }
         }
         let mut stored = vec![false; count];
-        for (at, outcome) in places.into_iter().zip(self.service.pipeline(fills).each().await) {
+        for (at, outcome) in places.into_iter().zip(self.fill_all(fills).await) {
             if let (Some(stored), Ok(true)) = (stored.get_mut(at), outcome) {
                 *stored = true;
             }
@@ -180,10 +180,10 @@ impl Cache {
             settled.push(before);
             if before.is_none() || self.space.version(key, now) != before {
                 places.push(at);
-                marks.push(self.mark(key));
+                marks.push(key.clone());
             }
         }
-        let outcomes = self.service.pipeline(marks).each().await;
+        let outcomes = self.mark_all(marks).await;
         for (at, outcome) in places.into_iter().zip(outcomes) {
             let marked = outcome.ok().flatten().and_then(|text| Marked::read(&text));
             let (Some((key, known)), Some(marked)) = (wanted.get(at), marked) else {
@@ -206,25 +206,16 @@ impl Cache {
     /// Returns the versions at these keys, which are made where there are none.
     async fn marked(&self, keys: &[Key]) -> Result<Vec<Id>> {
         let now = Instant::now();
-        let texts = self
-            .service
-            .pipeline(keys.iter().map(|key| self.mark(key)).collect::<Vec<_>>())
-            .await?;
+        let texts = self.mark_all(keys.to_vec()).await;
         let mut ids = Vec::with_capacity(keys.len());
         for (key, text) in keys.iter().zip(texts) {
-            let marked = text.and_then(|text| Marked::read(&text));
+            let marked = text?.and_then(|text| Marked::read(&text));
             let marked = marked.ok_or_else(|| Error::invalid("no version at its key"))?;
             self.space
                 .remember_version(key.clone(), marked.id, later(now, version::LIFE / 2));
             ids.push(marked.id);
         }
         Ok(ids)
-    }
-
-    fn mark(&self, key: &Key) -> Request<'_, Option<Bytes>> {
-        self.service
-            .entries()
-            .mark(key.clone(), token(), self.life_of_versions())
     }
 
     /// Versions outlive what depends on them.
@@ -234,7 +225,7 @@ impl Cache {
     }
 
     /// Makes the command that stores an item; nothing if it cannot be stored.
-    fn fill(&self, item: Item, ids: &[Id]) -> Option<Request<'_, bool>> {
+    fn fill(&self, item: Item, ids: &[Id]) -> Option<Fill> {
         let Item { place, sight, content } = item;
         let seen = sight.seen?;
         let (envelope, ttl) = match self.envelope(&place, &content, ids) {
@@ -246,7 +237,13 @@ impl Cache {
             }
         };
         let tell = matches!(seen, Seen::Lease(_)).then(|| self.tell(&place)).flatten();
-        Some(self.service.entries().fill(place.entry, seen, envelope, ttl, tell))
+        Some(Fill {
+            entry: place.entry,
+            seen,
+            envelope,
+            ttl,
+            tell,
+        })
     }
 
     /// Returns who is told that something was stored.

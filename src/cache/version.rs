@@ -47,6 +47,11 @@ impl Marked {
     }
 }
 
+/// Returns what is written where there is no version yet.
+pub(super) fn created(id: Id, ttl: Ttl) -> bytes::Bytes {
+    version('c', id, ttl)
+}
+
 /// Returns what is written to invalidate all that depends on a version.
 pub(super) fn raised(id: Id, ttl: Ttl) -> bytes::Bytes {
     version('r', id, ttl)
