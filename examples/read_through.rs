@@ -118,8 +118,9 @@ async fn main() -> Result<()> {
         counted.hits, counted.loads
     );
     reports.remove_matching("*").await;
-    let versions = redis.service().keys().delete_pattern(format!("{NAME}*")).await?;
-    println!("Its entries are removed, and {versions} keys that it kept its versions under.");
+    if let Ok(versions) = redis.service().keys().delete_pattern(format!("{NAME}*")).await {
+        println!("Its entries are removed, and {versions} keys that it kept its versions under.");
+    }
     redis.disconnect().await;
     Ok(())
 }
@@ -131,7 +132,7 @@ async fn times(shop: &Shop, reports: &Cache) -> Result<()> {
     shop.line("cold", ask(shop, reports, 1), source).await?;
     stored(reports, 1).await;
     shop.line("warm", ask(shop, reports, 1), source).await?;
-    shop.line("warm, a thousand times", thousand_times(shop, reports), source)
+    shop.line("a thousand warm ones, together", thousand_times(shop, reports), source)
         .await?;
 
     let direct = all_at_once(|| shop.clone().report(customer(2)));
@@ -152,6 +153,9 @@ async fn near(shop: &Shop) -> Result<()> {
     }
     config.near_cache_mb = 16;
     let redis = RedisManager::new(config)?;
+    if !redis.initialize().await {
+        return Ok(());
+    }
     let reports = redis.cache(NAME).tagged(["reports"]);
     let cold = async {
         let mut answer = ask(shop, &reports, 1).await;
@@ -162,7 +166,7 @@ async fn near(shop: &Shop) -> Result<()> {
         answer
     };
     shop.line("another process with a near cache", cold, source).await?;
-    shop.line("there, a thousand times", thousand_times(shop, &reports), source)
+    shop.line("a thousand there, together", thousand_times(shop, &reports), source)
         .await?;
     redis.disconnect().await;
     Ok(())
@@ -206,7 +210,7 @@ async fn failures(shop: &Shop, reports: &Cache) -> Result<()> {
     reports.expire(customer(1)).await;
     let failing = |id| {
         let shop = shop.clone();
-        let load = |_| async move {
+        let load = move |_| async move {
             sqlx::query("SELECT * FROM a_table_that_is_not_there")
                 .fetch_one(&shop.database)
                 .await?;
@@ -214,13 +218,18 @@ async fn failures(shop: &Shop, reports: &Cache) -> Result<()> {
         };
         reports.get_or_load_with(customer(id), load)
     };
-    let stale = |id| async move { Ok(failing(id).await?) };
-    shop.line("the database fails, and there is an old value", stale(1), source)
-        .await?;
-    shop.line("again", stale(1), source).await?;
-    let error = async { Ok(failing(3).await.err().map(|error| error.to_string())) };
-    let told = |error: &Option<String>| error.clone().unwrap_or_default();
-    shop.line("it fails, and there is none", error, told).await?;
+    let told = |outcome: &std::result::Result<_, String>| match outcome {
+        Ok(answer) => source(answer),
+        Err(error) => error.clone(),
+    };
+    for (what, id) in [
+        ("the database fails, and there is an old value", 1),
+        ("again", 1),
+        ("it fails, and there is none", 3),
+    ] {
+        let outcome = async { Ok(failing(id).await.map_err(|error| error.to_string())) };
+        shop.line(what, outcome, told).await?;
+    }
     Ok(())
 }
 
