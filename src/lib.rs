@@ -35,6 +35,36 @@
 //! `REDIS_SOCKET_TIMEOUT`; then the breaker is open, and a background probe finds out when Redis is back. An outage is logged
 //! once when it begins and once when it ends.
 //!
+//! # A read-through cache
+//!
+//! [`redis_manager().cache("users")`](RedisManager::cache) stands before something slow: [`get_or_load`](Cache::get_or_load) answers what is there, or runs the loader, once for all
+//! who ask at the same time. The loader is the only source of errors: in an outage it simply runs. What was loaded before a [`remove`](Cache::remove) is not stored, and what
+//! could not be removed in an outage is removed after it.
+//!
+//! ```
+//! use std::time::Duration;
+//! use redis_manager::{CachePolicy, redis_manager};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let policy = CachePolicy::new().ttl(Duration::from_secs(60)).stale_for(Duration::from_secs(3600));
+//! let users = redis_manager().cache("users").with(policy);
+//! let load = || async { Ok::<_, std::io::Error>("Ada".to_owned()) }; // from the database
+//! assert_eq!(users.get_or_load("7", load).await.unwrap(), "Ada");
+//! users.remove("7").await; // after the database was changed
+//! # }
+//! ```
+//!
+//! | | |
+//! |---|---|
+//! | [`get_or_load`](Cache::get_or_load), [`find_or_load`](Cache::find_or_load), [`get_or_load_with`](Cache::get_or_load_with) | one value; one that may not exist; with all there is to say |
+//! | [`get_or_load_many`](Cache::get_or_load_many), [`warm`](Cache::warm), [`refresh`](Cache::refresh) | many at once; ahead of need; anew |
+//! | [`get_or_load_in_place`](Cache::get_or_load_in_place), `#[cached]` | loaders that borrow; functions (feature `macros`) |
+//! | [`get`](Cache::get), [`get_many`](Cache::get_many), [`lookup`](Cache::lookup), [`put`](Cache::put), [`write`](Cache::write) | without a loader; to the source and to the cache |
+//! | [`remove`](Cache::remove), [`expire`](Cache::expire), [`invalidate_tag`](Cache::invalidate_tag), [`remove_matching`](Cache::remove_matching), [`clear`](Cache::clear) | invalidation |
+//!
+//! [`CachePolicy`] has the options, [`CacheAnswer`] says where a value came from.
+//!
 //! # Code that must know
 //!
 //! Below that forgiving face is an honest one, [`redis_manager().service()`](RedisManager::service): every operation answers a [`Result`]. It
