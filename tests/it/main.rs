@@ -17,6 +17,7 @@ mod bad_input;
 mod batches;
 mod batching;
 mod blocking;
+mod cache;
 #[cfg(feature = "testing")]
 mod cache_store;
 #[cfg(feature = "macros")]
