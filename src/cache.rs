@@ -21,7 +21,7 @@ mod version;
 mod warming;
 mod writing;
 
-use std::{fmt, hash::Hash, sync::Arc, time::Duration};
+use std::{fmt, hash::Hash, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -33,7 +33,6 @@ use self::{
     reading::Place,
     serving::Hit,
     space::{Space, Spaces},
-    writing::Writing,
 };
 pub use self::{
     load::{CacheAnswer, Load, LoadError, Loading, Served, StaleReason},
@@ -41,12 +40,7 @@ pub use self::{
     policy::CachePolicy,
     warming::WarmProgress,
 };
-use crate::{
-    key::{IntoKeys, Key},
-    manager::RedisManager,
-    service::RedisService,
-    typed_key::KeyOf,
-};
+use crate::{key::Key, manager::RedisManager, service::RedisService, typed_key::KeyOf};
 
 /// What every value of a cache has to be; every type that is all of this is.
 ///
@@ -366,31 +360,6 @@ impl Cache {
         let answer = self.reload(&key.into(), boxed).await?;
         answer.value.ok_or(LoadError::Aborted)
     }
-
-    /// Loads ahead of need what is missing of these keys, 500 at a time, and tells after each how far it has come. What is there is left alone.
-    ///
-    /// # Errors
-    ///
-    /// - As [`get_or_load_many`](Self::get_or_load_many); what was loaded until then stays.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future ends it after the load that is under way.
-    pub async fn warm<K, T, E, F, Fut>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-        loader: F,
-        on_progress: impl FnMut(WarmProgress),
-    ) -> Result<WarmProgress, LoadError<E>>
-    where
-        K: KeyOf<T> + Clone + Eq + Hash + Send + 'static,
-        T: Cacheable,
-        E: Send + Sync + 'static,
-        F: Fn(Vec<K>) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
-    {
-        self.warm_pages(keys.into_iter().collect(), loader, on_progress).await
-    }
 }
 
 /// Without a loader.
@@ -439,90 +408,6 @@ impl Cache {
         } else {
             CacheLookup::NotFound
         }
-    }
-
-    /// Stores a value, whatever is there, and says whether it did. One round trip, two if the namespace was not used lately.
-    ///
-    /// What cannot be stored invalidates what is there, which is older: `false` in an outage, and the old value is not served after it.
-    pub async fn put<T: Cacheable>(&self, key: impl KeyOf<T>, value: &T) -> bool {
-        self.put_with(key, Load::new(value.clone())).await
-    }
-
-    /// As [`put`](Self::put), with a time to live and tags of its own.
-    pub async fn put_with<T: Cacheable>(&self, key: impl KeyOf<T>, load: Load<T>) -> bool {
-        self.put_load(&self.place(&key.into()), load).await
-    }
-
-    /// Writes to the source, and then to the cache. The writer's result is returned whatever becomes of the cache. Only if it succeeds, the cache gets its value; if anything
-    /// else was stored or removed meanwhile, nobody knows which value is the last, and the entry is removed instead. Two round trips; the second also if the caller
-    /// goes after the writer has succeeded.
-    ///
-    /// # Errors
-    ///
-    /// - The writer's own error; the cache is left as it is.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future drops the writer. If it had begun, nobody knows whether something was written, and the entry is removed.
-    pub async fn write<T, E, F, Fut>(&self, key: impl KeyOf<T>, writer: F) -> Result<T, E>
-    where
-        T: Cacheable,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>>,
-    {
-        let writing = Writing::begin(self, self.place(&key.into())).await;
-        match writer().await {
-            Ok(value) => {
-                let content = self.content(&Load::new(value.clone()), Duration::ZERO);
-                writing.succeeded(content).await;
-                Ok(value)
-            }
-            Err(error) => {
-                writing.failed();
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Invalidation. What cannot be sent is kept, and holds for this process at once; see [`Cache`].
-impl Cache {
-    /// Removes one entry or any list of entries, and says whether Redis has confirmed it. One round trip. `false` in an outage; it is made up for when Redis is back.
-    ///
-    /// A mark stays in its place for as long as a load may take, so that nothing that was loaded before is stored.
-    pub async fn remove(&self, keys: impl IntoKeys) -> bool {
-        let entries = keys.into_keys().iter().map(|key| self.space.entry(key)).collect();
-        self.remove_all(entries).await
-    }
-
-    /// Declares an entry stale, and says whether there was one: it is loaded anew when it is asked for, and until then served where a stale one may be. One round trip. In an outage it is
-    /// removed, as [`remove`](Self::remove) does.
-    pub async fn expire(&self, key: impl Into<Key>) -> bool {
-        self.declare_stale(self.space.entry(&key.into())).await
-    }
-
-    /// Invalidates all entries of this cache's name that have a tag, however many there are, by writing one key. Says whether Redis has confirmed it. One round trip.
-    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> bool {
-        self.invalidate_tags([tag]).await
-    }
-
-    /// Invalidates all entries that have any of these tags. One round trip (to each node of a cluster).
-    pub async fn invalidate_tags<S: AsRef<str>>(&self, tags: impl IntoIterator<Item = S>) -> bool {
-        let tags = tags.into_iter().map(|tag| self.space.tag(tag.as_ref().as_bytes()));
-        self.raise_tags(tags.collect()).await
-    }
-
-    /// Removes the entries whose keys match a pattern as Redis matches it, page by page (`SCAN` and `UNLINK`), and returns how many there were; `None` if Redis did not
-    /// answer to the end. It takes time with the number of all keys: tags are better, where they can be known.
-    ///
-    /// What another process is loading meanwhile may still be stored.
-    pub async fn remove_matching(&self, pattern: impl AsRef<str>) -> Option<u64> {
-        self.remove_pattern(pattern.as_ref()).await
-    }
-
-    /// Invalidates all entries of this cache's name, however many there are, by writing one key (in a cluster one for each slot). Says whether Redis has confirmed it.
-    pub async fn clear(&self) -> bool {
-        self.raise_epoch().await
     }
 }
 

@@ -14,9 +14,50 @@ use crate::{
     envelope::{Draft, Header, Kind},
     error::{Error, ErrorKind, Result},
     journal::Subject,
-    key::Key,
+    key::{IntoKeys, Key},
     ttl::Ttl,
 };
+
+/// Invalidation. What cannot be sent is kept, and holds for this process at once; see [`Cache`].
+impl Cache {
+    /// Removes one entry or any list of entries, and says whether Redis has confirmed it. One round trip. `false` in an outage; it is made up for when Redis is back.
+    ///
+    /// A mark stays in its place for as long as a load may take, so that nothing that was loaded before is stored.
+    pub async fn remove(&self, keys: impl IntoKeys) -> bool {
+        let entries = keys.into_keys().iter().map(|key| self.space.entry(key)).collect();
+        self.remove_all(entries).await
+    }
+
+    /// Declares an entry stale, and says whether there was one: it is loaded anew when it is asked for, and until then served where a stale one may be. One round trip. In an outage it is
+    /// removed, as [`remove`](Self::remove) does.
+    pub async fn expire(&self, key: impl Into<Key>) -> bool {
+        self.declare_stale(self.space.entry(&key.into())).await
+    }
+
+    /// Invalidates all entries of this cache's name that have a tag, however many there are, by writing one key. Says whether Redis has confirmed it. One round trip.
+    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> bool {
+        self.invalidate_tags([tag]).await
+    }
+
+    /// Invalidates all entries that have any of these tags. One round trip (to each node of a cluster).
+    pub async fn invalidate_tags<S: AsRef<str>>(&self, tags: impl IntoIterator<Item = S>) -> bool {
+        let tags = tags.into_iter().map(|tag| self.space.tag(tag.as_ref().as_bytes()));
+        self.raise_tags(tags.collect()).await
+    }
+
+    /// Removes the entries whose keys match a pattern as Redis matches it, page by page (`SCAN` and `UNLINK`), and returns how many there were; `None` if Redis did not
+    /// answer to the end. It takes time with the number of all keys: tags are better, where they can be known.
+    ///
+    /// What another process is loading meanwhile may still be stored.
+    pub async fn remove_matching(&self, pattern: impl AsRef<str>) -> Option<u64> {
+        self.remove_pattern(pattern.as_ref()).await
+    }
+
+    /// Invalidates all entries of this cache's name, however many there are, by writing one key (in a cluster one for each slot). Says whether Redis has confirmed it.
+    pub async fn clear(&self) -> bool {
+        self.raise_epoch().await
+    }
+}
 
 impl Cache {
     /// Writes a mark over entries that nothing that was loaded before may replace. Says whether Redis has confirmed it.

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use super::{Cache, Cacheable, load::LoadError};
-use crate::key::Key;
+use crate::{key::Key, typed_key::KeyOf};
 
 /// How far a [`warm`](crate::Cache::warm) has come.
 ///
@@ -39,6 +39,34 @@ pub struct WarmProgress {
 
 /// So many keys are read, and loaded, at once.
 const PAGE: usize = 500;
+
+/// Loading ahead of need.
+impl Cache {
+    /// Loads ahead of need what is missing of these keys, 500 at a time, and tells after each how far it has come. What is there is left alone.
+    ///
+    /// # Errors
+    ///
+    /// - As [`get_or_load_many`](Self::get_or_load_many); what was loaded until then stays.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends it after the load that is under way.
+    pub async fn warm<K, T, E, F, Fut>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        loader: F,
+        on_progress: impl FnMut(WarmProgress),
+    ) -> Result<WarmProgress, LoadError<E>>
+    where
+        K: KeyOf<T> + Clone + Eq + Hash + Send + 'static,
+        T: Cacheable,
+        E: Send + Sync + 'static,
+        F: Fn(Vec<K>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
+    {
+        self.warm_pages(keys.into_iter().collect(), loader, on_progress).await
+    }
+}
 
 impl Cache {
     pub(super) async fn warm_pages<K, T, E, F, Fut>(

@@ -10,6 +10,53 @@ use super::{
     reading::{Place, Sight},
     storing::{Content, Item},
 };
+use crate::typed_key::KeyOf;
+
+/// Values that the caller has.
+impl Cache {
+    /// Stores a value, whatever is there, and says whether it did. One round trip, two if the namespace was not used lately.
+    ///
+    /// What cannot be stored invalidates what is there, which is older: `false` in an outage, and the old value is not served after it.
+    pub async fn put<T: Cacheable>(&self, key: impl KeyOf<T>, value: &T) -> bool {
+        self.put_with(key, Load::new(value.clone())).await
+    }
+
+    /// As [`put`](Self::put), with a time to live and tags of its own.
+    pub async fn put_with<T: Cacheable>(&self, key: impl KeyOf<T>, load: Load<T>) -> bool {
+        self.put_load(&self.place(&key.into()), load).await
+    }
+
+    /// Writes to the source, and then to the cache. The writer's result is returned whatever becomes of the cache. Only if it succeeds, the cache gets its value; if anything
+    /// else was stored or removed meanwhile, nobody knows which value is the last, and the entry is removed instead. Two round trips; the second also if the caller
+    /// goes after the writer has succeeded.
+    ///
+    /// # Errors
+    ///
+    /// - The writer's own error; the cache is left as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the writer. If it had begun, nobody knows whether something was written, and the entry is removed.
+    pub async fn write<T, E, F, Fut>(&self, key: impl KeyOf<T>, writer: F) -> Result<T, E>
+    where
+        T: Cacheable,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let writing = Writing::begin(self, self.place(&key.into())).await;
+        match writer().await {
+            Ok(value) => {
+                let content = self.content(&Load::new(value.clone()), Duration::ZERO);
+                writing.succeeded(content).await;
+                Ok(value)
+            }
+            Err(error) => {
+                writing.failed();
+                Err(error)
+            }
+        }
+    }
+}
 
 impl Cache {
     /// Stores a value, whatever is there. What cannot be stored invalidates what is there, which is older.

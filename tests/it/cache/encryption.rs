@@ -104,7 +104,11 @@ async fn behaviour_20_keys_are_rotated_without_a_miss() {
     assert_eq!(sealed(&rotated).get("k").await, Some(SECRET.to_owned()));
     assert!(put(&sealed(&rotated)).await);
     assert_eq!(sealed(&after).get("k").await, Some(SECRET.to_owned()));
-    assert_eq!(sealed(&before).get::<String>("k").await, None, "it does not know the new key");
+    assert_eq!(
+        sealed(&before).get::<String>("k").await,
+        None,
+        "it does not know the new key"
+    );
 }
 
 #[tokio::test]
@@ -116,7 +120,10 @@ async fn behaviour_20_without_a_key_nothing_is_stored_and_the_value_is_the_loade
         assert_eq!((loaded.unwrap().as_str(), runs.count()), (SECRET, count));
     }
     assert!(!put(&cache).await);
-    assert_eq!(cache.write("k", runs.bring(SECRET.to_owned())).await.as_deref(), Ok(SECRET));
+    assert_eq!(
+        cache.write("k", runs.bring(SECRET.to_owned())).await.as_deref(),
+        Ok(SECRET)
+    );
     let entry = shared.redis.get_bytes(cache.key("k")).await;
     assert!(entry.is_none_or(|entry| !holds(&entry, "answer")));
     shared.assert_undisturbed();

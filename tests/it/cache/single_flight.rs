@@ -204,7 +204,13 @@ fn behaviour_04_a_runtime_that_is_shut_down_while_it_loads_leaves_nobody_hanging
         RedisManager::disabled("a test"),
     ] {
         let redis = Arc::new(redis);
-        let runtime = || Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = || {
+            Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap()
+        };
         let (ending, living) = (runtime(), runtime());
         let (cache, gate) = (redis.cache("flights"), Gate::closed());
         drop(ending.spawn({
@@ -224,6 +230,9 @@ fn behaviour_04_a_runtime_that_is_shut_down_while_it_loads_leaves_nobody_hanging
         assert!(answers.try_recv().is_err(), "they wait");
         ending.shutdown_background();
         let values: Vec<u64> = (0..10).map(|_| answers.recv_timeout(5 * SLACK).unwrap()).collect();
-        assert!(values.iter().all(|value| *value == values[0] && *value >= 100), "{values:?}");
+        assert!(
+            values.iter().all(|value| *value == values[0] && *value >= 100),
+            "{values:?}"
+        );
     }
 }

@@ -248,5 +248,8 @@ async fn behaviour_11_of_many_keys_only_what_was_removed_is_not_stored(redis: &R
     let (values, ()) = tokio::join!(loading, removing);
     assert_eq!(values.unwrap(), [Some(OLD); 3]);
     eventually("it has come to its end", || async { settled(&cache) == 3 }).await;
-    assert_eq!(cache.get_many::<u64, _>(["a", "b", "c"]).await, [Some(OLD), None, Some(OLD)]);
+    assert_eq!(
+        cache.get_many::<u64, _>(["a", "b", "c"]).await,
+        [Some(OLD), None, Some(OLD)]
+    );
 }

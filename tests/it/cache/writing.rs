@@ -22,7 +22,9 @@ on_both_backends! {
 }
 
 fn of(redis: &RedisManager) -> Cache {
-    redis.cache("writing").with(CachePolicy::new().stale_for(HOUR).negative_ttl(HOUR))
+    redis
+        .cache("writing")
+        .with(CachePolicy::new().stale_for(HOUR).negative_ttl(HOUR))
 }
 
 async fn write_through_a_success_updates_the_cache(redis: &RedisManager) {
@@ -141,7 +143,11 @@ async fn write_through_many_at_once_leave_the_last_value_or_none(redis: &RedisMa
         }
         writers.join_all().await;
         let left = cache.get::<usize>("k").await;
-        assert!(left.is_none_or(|left| left == runs.count()), "{left:?} of {}", runs.count());
+        assert!(
+            left.is_none_or(|left| left == runs.count()),
+            "{left:?} of {}",
+            runs.count()
+        );
     }
 }
 
@@ -167,10 +173,22 @@ async fn write_through_what_is_loaded_before_it_is_not_stored_after_it(redis: &R
 
 async fn write_through_what_was_not_found_is_found(redis: &RedisManager) {
     let cache = of(redis);
-    assert_eq!(cache.find_or_load("k", Runs::default().bring(None::<u64>)).await.unwrap(), None);
+    assert_eq!(
+        cache
+            .find_or_load("k", Runs::default().bring(None::<u64>))
+            .await
+            .unwrap(),
+        None
+    );
     is_stored::<u64>(&cache, "k").await;
     assert_eq!(cache.write("k", Runs::default().bring(2_u64)).await, Ok(2));
-    assert_eq!(cache.find_or_load("k", Runs::default().fail::<Option<u64>>()).await.unwrap(), Some(2));
+    assert_eq!(
+        cache
+            .find_or_load("k", Runs::default().fail::<Option<u64>>())
+            .await
+            .unwrap(),
+        Some(2)
+    );
 }
 
 #[tokio::test]
