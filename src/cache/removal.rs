@@ -25,10 +25,12 @@ impl Cache {
         entries.iter().for_each(|entry| self.space.flights.overtake(entry));
         let ttl = bounded(self.policy.memory_of_removal());
         let marks: Vec<(Key, Bytes)> = entries.iter().map(|entry| (entry.clone(), removed())).collect();
-        let sent = self.service.string().set_many(marks).ttl(ttl.as_duration()).await;
-        // What was sent overtakes what could not be sent before; what was not is noted anew.
-        entries.iter().for_each(|entry| self.forget_removal(entry));
-        self.settled(sent.map(drop), || {
+        let sent = self.write_over(marks, ttl).await;
+        if sent.is_ok() {
+            // It overtakes what could not be sent before. What could not be sent now either is noted anew, and waits without a gap.
+            entries.iter().for_each(|entry| self.forget_removal(entry));
+        }
+        self.settled(sent, || {
             entries.iter().filter_map(|entry| self.removal(entry, ttl)).collect()
         })
     }
@@ -41,8 +43,8 @@ impl Cache {
         self.space.flights.overtake_all();
         let ttl = self.life_of_versions();
         let raises: Vec<(Key, Bytes)> = tags.iter().map(|tag| (tag.clone(), raised(token(), ttl))).collect();
-        let sent = self.service.string().set_many(raises).ttl(ttl.as_duration()).await;
-        self.settled(sent.map(drop), || {
+        let sent = self.write_over(raises, ttl).await;
+        self.settled(sent, || {
             let pair = |tag: &Key| {
                 let key = self.service.road().prefix().key(tag.clone()).ok()?;
                 Some((Subject::Tag(key), Some(self.set(tag, raised(token(), ttl), ttl)?)))
