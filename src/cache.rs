@@ -14,6 +14,7 @@ mod policy;
 mod reading;
 mod removal;
 mod serving;
+mod settling;
 mod space;
 mod steps;
 mod storing;

@@ -144,6 +144,11 @@ impl Journal {
         self.all().into_iter().filter_map(without).collect()
     }
 
+    /// Says whether a space has something that no single command removes.
+    pub(crate) fn has_unsendable(&self, space: &str) -> bool {
+        !self.is_empty() && self.book().spaces.get(space).is_some_and(Space::has_unsendable)
+    }
+
     /// Notes that something was removed, unless the same was noted again since it was looked up: then the removal may have come too early.
     pub(crate) fn done(&self, pending: &Pending) {
         let mut book = self.book();
@@ -257,6 +262,7 @@ mod tests {
         assert!(journal.covers_key("users", b"a") && journal.covers_key("users", b"p:1"));
         assert!(!journal.covers_key("users", b"b") && !journal.covers_key("other", b"a"));
         assert!(journal.covers_tag("users", b"t") && !journal.covers_tag("users", b"a"));
+        assert!(journal.has_unsendable("users") && !journal.has_unsendable("other"));
         assert_eq!(journal.unsendable()[0].subject, Subject::Pattern("p:*".into()));
         assert_eq!(subjects(&journal).len(), 2);
         for pending in journal.unsendable() {
@@ -266,6 +272,7 @@ mod tests {
             journal.done(&pending);
         }
         assert!(journal.is_empty() && !journal.covers_key("users", b"a"));
+        assert!(!journal.has_unsendable("users"));
     }
 
     #[test]
@@ -273,8 +280,9 @@ mod tests {
         let journal = Journal::default();
         note(&journal, "users", (Subject::Key("a".into()), None));
         note(&journal, "users", delete("b"));
+        assert!(journal.has_unsendable("users"));
         note(&journal, "users", delete("a"));
-        assert!(journal.unsendable().is_empty());
+        assert!(journal.unsendable().is_empty() && !journal.has_unsendable("users"));
         assert_eq!(subjects(&journal), [Subject::Key("b".into()), Subject::Key("a".into())]);
     }
 

@@ -95,6 +95,10 @@ impl RedisService {
         }
     }
 
+    pub(crate) fn of_road(road: Arc<Road>) -> Self {
+        Self { road }
+    }
+
     /// Makes a service of a fred client that is already connected. Its life stays the caller's: this crate neither reconnects nor closes it, and has
     /// no breaker before it. Every call has the client's own `default_command_timeout` as its deadline, or half a second.
     ///

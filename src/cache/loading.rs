@@ -54,7 +54,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
     }
 
     async fn fly(mut self, loader: Loader<T, E>) {
-        let permit = match self.cache.permit_in_outage(&self.sight).await {
+        let permit = match self.cache.permit_in_outage(self.sight.seen.is_some()).await {
             Ok(permit) => permit,
             Err(overloaded) => return self.pilot.land(Err(overloaded)),
         };
@@ -172,12 +172,15 @@ impl Cache {
         Some(Content { cost, tags, ..content })
     }
 
-    /// Waits for the right to load while Redis does not answer.
-    async fn permit_in_outage<E>(&self, sight: &Sight) -> Result<Option<OwnedSemaphorePermit>, LoadError<E>> {
+    /// Waits for the right to load, if Redis has not answered.
+    pub(super) async fn permit_in_outage<E>(
+        &self,
+        has_answered: bool,
+    ) -> Result<Option<OwnedSemaphorePermit>, LoadError<E>> {
         let Some(count) = self.policy.max_loads_in_outage else {
             return Ok(None);
         };
-        if sight.seen.is_some() || self.service.road().is_disabled() {
+        if has_answered || self.service.road().is_disabled() {
             return Ok(None);
         }
         let permits = self.space.outage_loads(count);

@@ -122,10 +122,19 @@ impl Cache {
         F: FnOnce(Vec<K>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
     {
+        let has_answered = missing.iter().all(|missing| missing.sight.seen.is_some());
+        let permit = match self.permit_in_outage(has_answered).await {
+            Ok(permit) => permit,
+            Err(overloaded) => {
+                let pilots = missing.iter().map(|missing| &missing.pilot);
+                return pilots.for_each(|pilot| pilot.land(Err(overloaded.clone())));
+            }
+        };
         let began = Instant::now();
         self.space.counters.loads.add(1);
         let asked = wanted.clone();
         let loaded = self.guarded(async move { loader(asked).await }).await;
+        drop(permit);
         let mut found: HashMap<K, T> = match loaded {
             Ok(found) => found.into_iter().collect(),
             Err(error) => {

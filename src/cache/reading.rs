@@ -70,6 +70,8 @@ struct Question {
 struct Glance {
     epoch: usize,
     tags: Vec<(Bytes, usize)>,
+    /// An invalidation waits. It may be sent while this is read, and then waits no more: but the answer may be older.
+    is_invalidated: bool,
 }
 
 impl Sight {
@@ -174,7 +176,12 @@ impl Cache {
         } else {
             question.place(place.epoch.clone())
         };
-        Glance { epoch, tags }
+        Glance {
+            epoch,
+            is_invalidated: self.is_invalidated(&place.entry)
+                || self.is_any_invalidated(tags.iter().map(|(tag, _)| tag)),
+            tags,
+        }
     }
 
     /// Asks the near cache, or Redis.
@@ -217,7 +224,7 @@ impl Cache {
             tags: tags.collect::<Result<_>>()?,
             entry: None,
         };
-        if self.is_invalidated(&place.entry) {
+        if glance.is_invalidated || self.is_invalidated(&place.entry) {
             sight.seen = None;
             return Ok((sight, Found::Nothing));
         }
@@ -238,8 +245,13 @@ impl Cache {
     async fn look_at_tags(&self, places: &[Place], seen: &mut [(Sight, Found)]) {
         let mut question = Question::default();
         let mut wanted = Vec::new();
-        for (at, (sight, found)) in seen.iter().enumerate() {
+        for (at, (sight, found)) in seen.iter_mut().enumerate() {
             let Found::Envelope(header, _) = found else { continue };
+            // As before the first question: what waits now may be sent while this one is answered.
+            if self.is_tag_invalidated(header) {
+                *found = Found::Nothing;
+                continue;
+            }
             let unknown = header.tags.iter().filter(|(tag, _)| sight.version_of(tag).is_none());
             for (tag, _) in unknown {
                 wanted.push((at, tag.clone(), question.place(self.space.tag(tag))));

@@ -1,7 +1,5 @@
 //! Invalidation: of one entry, of all that have a tag, of those that match a pattern, of all. What cannot be sent is kept in the journal, and holds here until it is.
 
-use std::sync::{Arc, atomic::Ordering};
-
 use bytes::Bytes;
 
 use super::{
@@ -68,10 +66,12 @@ impl Cache {
         entries.iter().for_each(|entry| self.space.flights.overtake(entry));
         let ttl = bounded(self.policy.memory_of_removal());
         let marks: Vec<(Key, Bytes)> = entries.iter().map(|entry| (entry.clone(), removed())).collect();
-        let sent = self.service.string().set_many(marks).ttl(ttl.as_duration()).await;
-        // What was sent overtakes what could not be sent before; what was not is noted anew.
-        entries.iter().for_each(|entry| self.forget_removal(entry));
-        self.settled(sent.map(drop), || {
+        let sent = self.write_over(marks, ttl).await;
+        if sent.is_ok() {
+            // It overtakes what could not be sent before. What could not be sent now either is noted anew, and waits without a gap.
+            entries.iter().for_each(|entry| self.forget_removal(entry));
+        }
+        self.settled(sent, || {
             entries.iter().filter_map(|entry| self.removal(entry, ttl)).collect()
         })
     }
@@ -84,8 +84,8 @@ impl Cache {
         self.space.flights.overtake_all();
         let ttl = self.life_of_versions();
         let raises: Vec<(Key, Bytes)> = tags.iter().map(|tag| (tag.clone(), raised(token(), ttl))).collect();
-        let sent = self.service.string().set_many(raises).ttl(ttl.as_duration()).await;
-        self.settled(sent.map(drop), || {
+        let sent = self.write_over(raises, ttl).await;
+        self.settled(sent, || {
             let pair = |tag: &Key| {
                 let key = self.service.road().prefix().key(tag.clone()).ok()?;
                 Some((Subject::Tag(key), Some(self.set(tag, raised(token(), ttl), ttl)?)))
@@ -155,7 +155,7 @@ impl Cache {
             road.journal()
                 .note(&self.space.journal, subject, command, || self.raising());
         }
-        road.replay_soon();
+        self.settle_journal();
         false
     }
 
@@ -171,6 +171,11 @@ impl Cache {
 
     /// Says whether an invalidation of one of an entry's tags waits to be sent.
     pub(super) fn is_tag_invalidated(&self, header: &Header) -> bool {
+        self.is_any_invalidated(header.tags.iter().map(|(tag, _)| tag))
+    }
+
+    /// Says whether an invalidation of one of these tags waits to be sent.
+    pub(super) fn is_any_invalidated<'t>(&self, mut tags: impl Iterator<Item = &'t Bytes>) -> bool {
         let road = self.service.road();
         if road.journal().is_empty() {
             return false;
@@ -179,35 +184,25 @@ impl Cache {
             let key = road.prefix().key(self.space.tag(tag));
             key.is_ok_and(|key| road.journal().covers_tag(&self.space.journal, &key))
         };
-        header.tags.iter().any(|(tag, _)| is_invalidated(tag))
+        tags.any(is_invalidated)
     }
 
-    /// Sees to it that what waits is sent, as far as that is this cache's: the road sends what is a single command.
-    pub(super) fn settle_journal(&self) {
-        let road = self.service.road();
-        if road.journal().is_empty() {
-            return;
-        }
-        road.replay_soon();
-        let is_ours = |name: &Arc<str>| *name == self.space.journal;
-        let waits = road
-            .journal()
-            .unsendable()
-            .iter()
-            .any(|pending| is_ours(&pending.space));
-        if waits && !self.space.is_settling.swap(true, Ordering::AcqRel) {
-            let settling = Settling(self.clone());
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                drop(runtime.spawn(settling.work()));
-            }
-        }
-    }
-
-    async fn raise(&self) -> Result<()> {
+    pub(super) async fn raise(&self) -> Result<()> {
         let ttl = self.life_of_versions();
         let raises: Vec<(Key, Bytes)> = self.epochs().map(|key| (key, raised(token(), ttl))).collect();
-        let set = self.service.string().set_many(raises).ttl(ttl.as_duration());
-        set.await.map(drop)
+        self.write_over(raises, ttl).await
+    }
+
+    /// Writes whatever is there. What is one key needs no script, which an account may not be permitted to run.
+    async fn write_over(&self, mut pairs: Vec<(Key, Bytes)>, ttl: Ttl) -> Result<()> {
+        let (strings, ttl) = (self.service.string(), ttl.as_duration());
+        match (pairs.pop(), pairs.is_empty()) {
+            (Some((key, value)), true) => strings.set(key, value).ttl(ttl).await.map(drop),
+            (last, _) => {
+                pairs.extend(last);
+                strings.set_many(pairs).ttl(ttl).await.map(drop)
+            }
+        }
     }
 
     /// Returns the command that raises the version of the namespace, where it is one.
@@ -246,52 +241,6 @@ impl Cache {
             condition: None,
             returns_old: false,
         }))
-    }
-}
-
-/// Sends what the road cannot, until nothing of it is left.
-struct Settling(Cache);
-
-impl Settling {
-    async fn work(self) {
-        let Self(cache) = &self;
-        let road = cache.service.road();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let pending = road.journal().unsendable();
-            let ours: Vec<_> = pending
-                .into_iter()
-                .filter(|pending| pending.space == cache.space.journal)
-                .collect();
-            if ours.is_empty() {
-                return;
-            }
-            for pending in ours {
-                let sent = match &pending.subject {
-                    Subject::Pattern(pattern) => {
-                        let pattern = road.prefix().pattern_taken_off(pattern);
-                        let pattern = pattern.as_str().unwrap_or("*").to_owned();
-                        cache.service.keys().delete_pattern(pattern).await.map(drop)
-                    }
-                    _ => cache.raise().await,
-                };
-                if sent.is_ok() {
-                    road.journal().done(&pending);
-                    pause = FIRST_PAUSE;
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LAST_PAUSE);
-        }
-    }
-}
-
-const FIRST_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
-const LAST_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-
-impl Drop for Settling {
-    fn drop(&mut self) {
-        self.0.space.is_settling.store(false, Ordering::Release);
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Space {
     /// While this is there, nothing else is.
     all: Option<u64>,
     bytes: usize,
+    /// So many have no command.
+    unsendable: usize,
     has_dropped: bool,
 }
 
@@ -40,6 +42,10 @@ impl Space {
 
     pub(super) fn len(&self) -> usize {
         self.kept.len()
+    }
+
+    pub(super) fn has_unsendable(&self) -> bool {
+        self.unsendable > 0
     }
 
     /// Returns everything, with its tickets, in their order.
@@ -73,6 +79,7 @@ impl Space {
             Subject::All => self.all = Some(ticket),
         }
         self.bytes += subject.len();
+        self.unsendable += usize::from(command.is_none());
         self.kept.insert(ticket, Kept { subject, command });
     }
 
@@ -87,7 +94,7 @@ impl Space {
         while self.is_overfull()
             && let Some((_, oldest)) = self.kept.pop_first()
         {
-            self.leave_out(&oldest.subject);
+            self.leave_out(&oldest);
             dropped += 1;
         }
         let had_dropped = std::mem::replace(&mut self.has_dropped, true);
@@ -95,9 +102,9 @@ impl Space {
     }
 
     pub(super) fn forget(&mut self, subject: &Subject) {
-        if let Some(ticket) = self.ticket(subject) {
-            self.kept.remove(&ticket);
-            self.leave_out(subject);
+        let ticket = self.ticket(subject);
+        if let Some(left) = ticket.and_then(|ticket| self.kept.remove(&ticket)) {
+            self.leave_out(&left);
         }
     }
 
@@ -129,7 +136,7 @@ impl Space {
     }
 
     /// Finds it by its name no more.
-    fn leave_out(&mut self, subject: &Subject) {
+    fn leave_out(&mut self, Kept { subject, command }: &Kept) {
         match subject {
             Subject::Key(name) => _ = self.keys.remove(name),
             Subject::Tag(name) => _ = self.tags.remove(name),
@@ -137,6 +144,7 @@ impl Space {
             Subject::All => self.all = None,
         }
         self.bytes -= subject.len();
+        self.unsendable -= usize::from(command.is_none());
     }
 }
 

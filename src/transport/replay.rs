@@ -200,6 +200,16 @@ impl Road {
         }
     }
 
+    /// Says whether something of the journal may be sent now without connecting anew, by whoever has to do what no single command can.
+    pub(crate) fn is_connected(&self) -> bool {
+        match &self.backend {
+            Backend::Disabled(_) => false,
+            Backend::Embedded(_) | Backend::Guest(_) => true,
+            Backend::Server(Topology::One(node)) => node.is_open(),
+            Backend::Server(Topology::Cluster(cluster)) => cluster.peek(0, |_node| ()).is_some(),
+        }
+    }
+
     fn is_cluster(&self) -> bool {
         matches!(self.backend, Backend::Server(Topology::Cluster(_)))
     }
