@@ -296,7 +296,7 @@ impl Cache {
     }
 
     /// As [`get_or_load`](Self::get_or_load), for loaders that borrow: it runs where it is called. So it cannot go on in the background: soft timeouts and refreshes ahead have no effect, and
-    /// if the caller goes, somebody who waits loads anew. Its error goes to its caller alone; who waited for it runs its own loader. The hard timeout lets others
+    /// if the caller goes, or its loader fails, each of those who waited runs its own loader. Its error goes to its caller alone. The hard timeout lets others
     /// load, and the loader goes on for its caller.
     ///
     /// # Errors
@@ -417,11 +417,8 @@ impl Cache {
         &self.shared.clock
     }
 
-    /// Asks the server for its time, if that is due.
+    /// Asks the server for its time.
     async fn set_clock(&self) {
-        if !self.clock().is_due() {
-            return;
-        }
         let asked = wall();
         match self.service.entries().time().await {
             Ok(server) => self.clock().set(server, asked),

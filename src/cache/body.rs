@@ -14,18 +14,23 @@ use crate::{
 };
 
 impl Cache {
-    /// Reads the value of a body that was unpacked. What cannot be read as this type is a value of another one.
-    pub(super) fn decode<T: DeserializeOwned>(&self, header: &Header, body: &[u8]) -> Option<Option<T>> {
-        match header.kind {
-            Kind::NotFound => Some(None),
-            _ => match format_of(header.codec)?.decode(body) {
-                Ok(value) => Some(Some(value)),
-                Err(error) => {
-                    self.space.counters.unreadable.add(1);
-                    tracing::debug!(%error, "an entry holds another type");
-                    None
-                }
-            },
+    /// Reads the value of a body that was unpacked; nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// - It is of another type, or in a format that this build does not have.
+    pub(super) fn decode<T: DeserializeOwned>(&self, header: &Header, body: &[u8]) -> Result<Option<T>, Unreadable> {
+        if header.kind == Kind::NotFound {
+            return Ok(None);
+        }
+        let format = format_of(header.codec).ok_or(Unreadable::Foreign)?;
+        match format.decode(body) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                self.space.counters.unreadable.add(1);
+                tracing::debug!(%error, "an entry holds another type");
+                Err(Unreadable::Foreign)
+            }
         }
     }
 

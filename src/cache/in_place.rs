@@ -6,10 +6,11 @@ use tokio::time::sleep;
 
 use super::{
     Cache, Cacheable,
-    flight::{Arrival, Joined},
+    flight::{Arrival, Joined, Passenger, Pilot},
     lease::Turn,
     load::{Load, StaleReason},
     loading::{Departure, aside, within},
+    reading::{Entry, Place, Sight},
     serving::Hit,
 };
 use crate::key::Key;
@@ -24,12 +25,20 @@ pub(super) struct Shape<T, R> {
     pub(super) kept: fn(&R) -> Option<T>,
 }
 
+/// What is there for such a caller.
+enum Here<R> {
+    Enough(R),
+    /// To be served if it cannot be loaded anew; while somebody else loads it, if so said.
+    Old(R, bool),
+    Nothing,
+}
+
 impl Cache {
     /// Answers from the cache, or runs the loader here. Who finds another's loader under way waits for it, and runs its own if that one fails or takes too long.
     pub(super) async fn serve_in_place<T, R, E, Fut>(
         &self,
         key: &Key,
-        Shape { usable, kept }: Shape<T, R>,
+        shape: Shape<T, R>,
         loader: impl FnOnce() -> Fut,
     ) -> Result<R, E>
     where
@@ -38,52 +47,24 @@ impl Cache {
     {
         let place = self.place(key);
         let sight = self.look(&place).await;
-        let finds_nothing = usable(None).is_some();
-        let old = match self.hit(&sight, finds_nothing) {
-            Hit::Fresh(answer) => {
-                self.slide(&place, &sight);
-                match usable(answer.value) {
-                    Some(value) => return Ok(value),
-                    None => None,
-                }
-            }
-            Hit::Old(old) => {
-                let is_for_now = old.is_for_now;
-                let has_failed = self.has_failed(&place);
-                let reason = if has_failed {
-                    StaleReason::RetryLater
-                } else {
-                    StaleReason::Revalidating
-                };
-                let value = usable(self.count(old.served(reason)).value);
-                match value {
-                    Some(value) if has_failed => return Ok(value),
-                    value => value.map(|value| (value, is_for_now)),
-                }
-            }
-            Hit::Miss => None,
+        let old = match self.here(&place, &sight, &shape) {
+            Here::Enough(value) => return Ok(value),
+            Here::Old(value, is_for_now) => Some((value, is_for_now)),
+            Here::Nothing => None,
         };
         // Who loads here may be polled no more: nobody relies on it for longer than that.
         let limit = Some(self.policy.hard_timeout);
-        let pilot = match self
-            .space
-            .flights
-            .join::<T, InPlace>(&place.entry, sight.began, old.is_none(), limit)
-        {
+        let flights = &self.space.flights;
+        let pilot = match flights.join::<T, InPlace>(&place.entry, sight.began, old.is_none(), limit) {
             Joined::First(pilot) => pilot,
-            Joined::Shared(mut passenger) => {
-                if let Some((value, true)) = old {
-                    return Ok(value);
-                }
-                let outcome = within(self.policy.hard_timeout, passenger.wait()).await;
-                let arrival = outcome.flatten().and_then(Result::ok);
-                return match arrival.and_then(|arrival| usable(arrival.value)) {
-                    Some(value) => {
-                        self.space.counters.shared.add(1);
-                        Ok(value)
-                    }
-                    // It has waited once: from here on it is as if there were no cache.
-                    None => loader().await,
+            Joined::Shared(passenger) => {
+                return match old {
+                    Some((value, true)) => Ok(value),
+                    _ => match self.shared_here(passenger, &shape).await {
+                        Some(value) => Ok(value),
+                        // It has waited once: from here on it is as if there were no cache.
+                        None => loader().await,
+                    },
                 };
             }
         };
@@ -93,23 +74,11 @@ impl Cache {
                 Some((value, _)) => return Ok(value),
                 None => return loader().await,
             },
-            Turn::Done(entry) => {
-                let found = self.decode::<T>(&entry.header, &entry.body);
-                return match found.clone().and_then(usable) {
-                    Some(value) => {
-                        let value_of_all = found.flatten();
-                        pilot.land(Ok(Arrival {
-                            value: value_of_all,
-                            is_foreign: true,
-                        }));
-                        Ok(value)
-                    }
-                    None => loader().await,
-                };
-            }
+            Turn::Done(entry) => match self.landed_elsewhere(&entry, &pilot, &shape) {
+                Some(value) => return Ok(value),
+                None => return loader().await,
+            },
         };
-        self.space.counters.loads.add(1);
-        let began = Instant::now();
         let departure = Departure {
             cache: self.clone(),
             place,
@@ -117,34 +86,68 @@ impl Cache {
             pilot,
             is_awaited: true,
         };
+        self.space.counters.loads.add(1);
+        let began = Instant::now();
         let (outcome, departure) = departure.run_here(loader()).await;
-        let noted = outcome.as_ref().map(drop).map_err(drop);
-        self.note(&self.space.entry(key), noted.is_ok());
-        let Some(departure) = departure else { return outcome };
-        match outcome {
-            Ok(value) => {
-                let load = Load::of(kept(&value));
-                let content = self.content(&load, began.elapsed());
-                departure.pilot.land(Ok(Arrival {
-                    value: load.value,
-                    is_foreign: false,
-                }));
-                aside(departure.keep(content));
-                Ok(value)
-            }
-            Err(error) => {
-                let Departure {
-                    cache,
-                    place,
-                    sight,
-                    pilot,
-                    ..
-                } = departure;
-                drop(pilot);
-                aside(async move { cache.give_back(&place, sight.seen).await });
-                old.map(|(value, _)| value).ok_or(error)
-            }
+        let is_held_up = departure.is_none();
+        if let Some(departure) = departure {
+            let loaded = outcome.as_ref().ok();
+            departure.arrive_here(loaded.map(|value| Load::of((shape.kept)(value))), began);
         }
+        match (outcome, old) {
+            (Err(_), Some((value, _))) if !is_held_up => Ok(value),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Says what a read is good for.
+    fn here<T: Cacheable, R>(&self, place: &Place, sight: &Sight, shape: &Shape<T, R>) -> Here<R> {
+        let finds_nothing = (shape.usable)(None).is_some();
+        match self.hit(sight, finds_nothing) {
+            Hit::Fresh(answer) => {
+                self.slide(place, sight);
+                (shape.usable)(answer.value).map_or(Here::Nothing, Here::Enough)
+            }
+            Hit::Old(old) => {
+                let (is_for_now, has_failed) = (old.is_for_now, self.has_failed(place));
+                let reason = if has_failed {
+                    StaleReason::RetryLater
+                } else {
+                    StaleReason::Revalidating
+                };
+                match (shape.usable)(self.count(old.served(reason)).value) {
+                    Some(value) if has_failed => Here::Enough(value),
+                    Some(value) => Here::Old(value, is_for_now),
+                    None => Here::Nothing,
+                }
+            }
+            Hit::Miss => Here::Nothing,
+        }
+    }
+
+    async fn shared_here<T: Cacheable, R>(
+        &self,
+        mut passenger: Passenger<T, InPlace>,
+        shape: &Shape<T, R>,
+    ) -> Option<R> {
+        let outcome = within(self.policy.hard_timeout, passenger.wait()).await?;
+        let value = (shape.usable)(outcome?.ok()?.value)?;
+        self.space.counters.shared.add(1);
+        Some(value)
+    }
+
+    /// Takes what another process has stored, for all who wait here.
+    fn landed_elsewhere<T: Cacheable, R>(
+        &self,
+        entry: &Entry,
+        pilot: &Pilot<T, InPlace>,
+        shape: &Shape<T, R>,
+    ) -> Option<R> {
+        let value: Option<T> = self.decode(&entry.header, &entry.body).ok()?;
+        let usable = (shape.usable)(value.clone())?;
+        let is_foreign = true;
+        pilot.land(Ok(Arrival { value, is_foreign }));
+        Some(usable)
     }
 }
 
@@ -163,5 +166,26 @@ impl<T: Cacheable> Departure<T, InPlace> {
         }
         drop(self);
         (loading.await, None)
+    }
+
+    /// Tells those who wait what was loaded here, if anything was, and stores it.
+    fn arrive_here(self, loaded: Option<Load<T>>, began: Instant) {
+        let cache = self.cache.clone();
+        cache.note(&self.place.entry, loaded.is_some());
+        if let Some(load) = loaded {
+            let content = cache.content(&load, began.elapsed());
+            let arrival = Arrival {
+                value: load.value,
+                is_foreign: false,
+            };
+            self.pilot.land(Ok(arrival));
+            aside(self.keep(content));
+        } else {
+            let Self {
+                place, sight, pilot, ..
+            } = self;
+            drop(pilot);
+            aside(async move { cache.give_back(&place, sight.seen).await });
+        }
     }
 }

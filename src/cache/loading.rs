@@ -63,13 +63,13 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             Turn::Ours(sight) => sight,
             Turn::Theirs => return,
             Turn::Done(entry) => match self.cache.decode(&entry.header, &entry.body) {
-                Some(value) => {
+                Ok(value) => {
                     let is_foreign = true;
                     self.pilot.land(Ok(Arrival { value, is_foreign }));
                     self.pilot.stored();
                     return;
                 }
-                None => self.sight,
+                Err(_unreadable) => self.sight,
             },
         };
         let began = Instant::now();
@@ -126,9 +126,7 @@ impl Cache {
     async fn run<T: Cacheable, E>(&self, sight: &Sight, loader: Loader<T, E>) -> Result<Load<T>, LoadError<E>> {
         let stale = sight.entry.as_ref();
         let loading = Loading {
-            stale: stale
-                .and_then(|entry| self.decode(&entry.header, &entry.body))
-                .flatten(),
+            stale: stale.and_then(|entry| self.decode(&entry.header, &entry.body).ok()?),
             hard_timeout: self.policy.hard_timeout,
         };
         self.space.counters.loads.add(1);

@@ -1,17 +1,17 @@
 //! Many keys at once: one read for all, one load for those that are missing, one round trip to store what it brings.
 
-use std::{collections::HashMap, hash::Hash, time::Instant};
+use std::{collections::HashMap, hash::Hash, mem::take, time::Instant};
 
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
 use super::{
     Cache, Cacheable,
-    flight::{Arrival, Joined, Pilot},
+    flight::{Arrival, Joined, Passenger, Pilot},
     load::{Load, LoadError, StaleReason},
     loading::linger,
     reading::{Place, Sight},
-    serving::Hit,
+    serving::{Hit, Old},
     storing::Item,
 };
 use crate::key::Key;
@@ -21,6 +21,25 @@ struct Missing<T: 'static, E: 'static> {
     place: Place,
     sight: Sight,
     pilot: Pilot<T, E>,
+}
+
+/// What is known of the keys, and what is to be done for the rest.
+struct Plan<K, T: 'static, E: 'static> {
+    /// One for each key.
+    values: Vec<Option<T>>,
+    /// To be served if it cannot be loaded anew.
+    olds: HashMap<usize, Old<T>>,
+    awaited: Vec<(usize, Passenger<T, E>)>,
+    wanted: Vec<K>,
+    missing: Vec<Missing<T, E>>,
+}
+
+impl<K, T: 'static, E: 'static> Plan<K, T, E> {
+    fn set(&mut self, at: usize, value: Option<T>) {
+        if let Some(place) = self.values.get_mut(at) {
+            *place = value;
+        }
+    }
 }
 
 impl Cache {
@@ -39,58 +58,17 @@ impl Cache {
     {
         let places: Vec<Place> = keys.iter().map(|key| self.place(&key.clone().into())).collect();
         let sights = self.look_many(&places).await;
-        let mut values: Vec<Option<T>> = keys.iter().map(|_| None).collect();
-        let mut olds = HashMap::new();
-        let (mut wanted, mut missing, mut awaited) = (Vec::new(), Vec::new(), Vec::new());
-        let zipped = keys.into_iter().zip(places).zip(sights);
-        for (at, ((key, place), sight)) in zipped.enumerate() {
-            let old = match self.hit::<T>(&sight, true) {
-                Hit::Fresh(answer) => {
-                    self.slide(&place, &sight);
-                    set(&mut values, at, answer.value);
-                    continue;
-                }
-                Hit::Old(old) => Some(old),
-                Hit::Miss => None,
-            };
-            let is_cold = old.is_none();
-            let is_awaited = match old {
-                Some(old) if old.is_for_now || self.has_failed(&place) => {
-                    let is_due = !self.has_failed(&place);
-                    let reason = if is_due {
-                        StaleReason::Revalidating
-                    } else {
-                        StaleReason::RetryLater
-                    };
-                    set(&mut values, at, self.count(old.served(reason)).value);
-                    if !is_due {
-                        continue;
-                    }
-                    false
-                }
-                Some(old) => {
-                    olds.insert(at, old);
-                    true
-                }
-                None => true,
-            };
-            let passenger = match self
-                .space
-                .flights
-                .join::<T, E>(&place.entry, sight.began, is_cold, None)
-            {
-                Joined::Shared(passenger) => passenger,
-                Joined::First(pilot) => {
-                    let passenger = pilot.passenger();
-                    wanted.push(key);
-                    missing.push(Missing { place, sight, pilot });
-                    passenger
-                }
-            };
-            if is_awaited {
-                awaited.push((at, passenger));
-            }
+        let mut plan = Plan {
+            values: keys.iter().map(|_| None).collect(),
+            olds: HashMap::new(),
+            awaited: Vec::new(),
+            wanted: Vec::new(),
+            missing: Vec::new(),
+        };
+        for (at, ((key, place), sight)) in keys.into_iter().zip(places).zip(sights).enumerate() {
+            self.consider(&mut plan, at, key, place, sight);
         }
+        let (wanted, missing) = (take(&mut plan.wanted), take(&mut plan.missing));
         if !missing.is_empty() {
             let cache = self.clone();
             let whole = async move { cache.load_many(wanted, missing, loader).await };
@@ -99,18 +77,64 @@ impl Cache {
                 Err(_) => whole.await,
             }
         }
+        let mut awaited = take(&mut plan.awaited);
         let outcomes = join_all(awaited.iter_mut().map(|(_, passenger)| passenger.wait())).await;
-        let places: Vec<usize> = awaited.iter().map(|(at, _)| *at).collect();
-        for (at, outcome) in places.into_iter().zip(outcomes) {
-            let value = match (outcome, olds.remove(&at)) {
+        for ((at, _), outcome) in awaited.into_iter().zip(outcomes) {
+            let value = match (outcome, plan.olds.remove(&at)) {
                 (Some(Ok(arrival)), _) => arrival.value,
                 (_, Some(old)) => self.count(old.served(StaleReason::LoaderFailed)).value,
                 (Some(Err(error)), None) => return Err(error),
                 (None, None) => return Err(LoadError::Aborted),
             };
-            set(&mut values, at, value);
+            plan.set(at, value);
         }
-        Ok(values)
+        Ok(plan.values)
+    }
+
+    /// Sees what is to be done for a key.
+    fn consider<K, T, E>(&self, plan: &mut Plan<K, T, E>, at: usize, key: K, place: Place, sight: Sight)
+    where
+        T: Cacheable,
+        E: Send + Sync + 'static,
+    {
+        let old = match self.hit(&sight, true) {
+            Hit::Fresh(answer) => {
+                self.slide(&place, &sight);
+                return plan.set(at, answer.value);
+            }
+            Hit::Old(old) => Some(old),
+            Hit::Miss => None,
+        };
+        let is_cold = old.is_none();
+        let is_awaited = match old {
+            Some(old) if self.has_failed(&place) => {
+                return plan.set(at, self.count(old.served(StaleReason::RetryLater)).value);
+            }
+            Some(old) if old.is_for_now => {
+                plan.set(at, self.count(old.served(StaleReason::Revalidating)).value);
+                false
+            }
+            old => {
+                plan.olds.extend(old.map(|old| (at, old)));
+                true
+            }
+        };
+        let joined = self
+            .space
+            .flights
+            .join::<T, E>(&place.entry, sight.began, is_cold, None);
+        let passenger = match joined {
+            Joined::Shared(passenger) => passenger,
+            Joined::First(pilot) => {
+                let passenger = pilot.passenger();
+                plan.wanted.push(key);
+                plan.missing.push(Missing { place, sight, pilot });
+                passenger
+            }
+        };
+        if is_awaited {
+            plan.awaited.push((at, passenger));
+        }
     }
 
     /// Loads what is missing, tells everybody, and stores it.
@@ -160,11 +184,5 @@ impl Cache {
         }
         self.store(items).await;
         join_all(pilots.into_iter().map(linger)).await;
-    }
-}
-
-fn set<T>(values: &mut [Option<T>], at: usize, value: Option<T>) {
-    if let Some(place) = values.get_mut(at) {
-        *place = value;
     }
 }

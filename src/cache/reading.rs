@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use super::{
     Cache,
     freshness::{self, Freshness},
+    loading::aside,
     version::Version,
 };
 use crate::{
@@ -189,10 +190,16 @@ impl Cache {
         if let Some(near) = self.service.near_values(&keys) {
             return Ok(near);
         }
-        if self.clock().is_set() {
-            return self.service.string().get_many(keys).await;
+        let read = self.service.string().get_many(keys);
+        if !self.clock().is_due() {
+            return read.await;
         }
-        let (answers, ()) = tokio::join!(self.service.string().get_many(keys), self.set_clock());
+        if self.clock().is_set() {
+            let cache = self.clone();
+            aside(async move { cache.set_clock().await });
+            return read.await;
+        }
+        let (answers, ()) = tokio::join!(read.into_future(), self.set_clock());
         answers
     }
 

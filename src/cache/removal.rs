@@ -1,5 +1,7 @@
 //! Invalidation: of one entry, of all that have a tag, of those that match a pattern, of all. What cannot be sent is kept in the journal, and holds here until it is.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::{
@@ -66,14 +68,15 @@ impl Cache {
         entries.iter().for_each(|entry| self.space.flights.overtake(entry));
         let ttl = bounded(self.policy.memory_of_removal());
         let marks: Vec<(Key, Bytes)> = entries.iter().map(|entry| (entry.clone(), removed())).collect();
+        let owed = Owed::by(self, || {
+            entries.iter().filter_map(|entry| self.removal(entry, ttl)).collect()
+        });
         let sent = self.write_over(marks, ttl).await;
         if sent.is_ok() {
             // It overtakes what could not be sent before. What could not be sent now either is noted anew, and waits without a gap.
             entries.iter().for_each(|entry| self.forget_removal(entry));
         }
-        self.settled(sent, || {
-            entries.iter().filter_map(|entry| self.removal(entry, ttl)).collect()
-        })
+        owed.settle(sent)
     }
 
     /// Raises the versions of tags. Says whether Redis has confirmed it.
@@ -82,46 +85,47 @@ impl Cache {
             return true;
         }
         self.space.flights.overtake_all();
-        let ttl = self.life_of_versions();
+        let ttl = self.life_of_versions(Duration::ZERO);
         let raises: Vec<(Key, Bytes)> = tags.iter().map(|tag| (tag.clone(), raised(token(), ttl))).collect();
+        let pair = |tag: &Key| {
+            let key = self.service.road().prefix().key(tag.clone()).ok()?;
+            Some((Subject::Tag(key), Some(self.set(tag, raised(token(), ttl), ttl)?)))
+        };
+        let owed = Owed::by(self, || tags.iter().filter_map(pair).collect());
         let sent = self.write_over(raises, ttl).await;
-        self.settled(sent, || {
-            let pair = |tag: &Key| {
-                let key = self.service.road().prefix().key(tag.clone()).ok()?;
-                Some((Subject::Tag(key), Some(self.set(tag, raised(token(), ttl), ttl)?)))
-            };
-            tags.iter().filter_map(pair).collect()
-        })
+        owed.settle(sent)
     }
 
     /// Removes the entries whose keys match. Says how many, or that it could not.
     pub(super) async fn remove_pattern(&self, pattern: &str) -> Option<u64> {
         self.space.flights.overtake_all();
         let whole = self.space.pattern(pattern);
-        let removed = self.service.keys().delete_pattern(whole.as_str()).await;
-        let count = removed.as_ref().ok().copied();
-        self.settled(removed.map(drop), || {
+        let owed = Owed::by(self, || {
             let pattern = self.service.road().prefix().pattern(whole.as_bytes());
             vec![(Subject::Pattern(pattern), None)]
         });
+        let removed = self.service.keys().delete_pattern(whole.as_str()).await;
+        let count = removed.as_ref().ok().copied();
+        owed.settle(removed.map(drop));
         count
     }
 
     /// Raises the version of the namespace. Says whether Redis has confirmed it.
     pub(super) async fn raise_epoch(&self) -> bool {
         self.space.flights.overtake_all();
+        let owed = Owed::by(self, || vec![(Subject::All, self.raising())]);
         let sent = self.raise().await;
-        self.settled(sent, || vec![(Subject::All, self.raising())])
+        owed.settle(sent)
     }
 
     /// Declares an entry stale. What cannot be sent becomes a removal, which is more, and never less.
     pub(super) async fn declare_stale(&self, entry: Key) -> bool {
         self.space.flights.overtake(&entry);
         let ttl = bounded(self.policy.memory_of_removal());
-        match self.service.entries().expire(entry.clone(), token()).await {
-            Ok(was_there) => was_there,
-            Err(error) => self.settled(Err(error), || self.removal(&entry, ttl).into_iter().collect()),
-        }
+        let owed = Owed::by(self, || self.removal(&entry, ttl).into_iter().collect());
+        let expired = self.service.entries().expire(entry.clone(), token()).await;
+        let was_there = matches!(expired, Ok(true));
+        owed.settle(expired.map(drop)) && was_there
     }
 
     /// Removes an entry as soon as possible, and for this process at once.
@@ -144,7 +148,7 @@ impl Cache {
     /// Says whether it was sent; otherwise it is noted.
     fn settled(&self, sent: Result<()>, subjects: impl FnOnce() -> Vec<(Subject, Option<Command>)>) -> bool {
         let Err(error) = sent else { return true };
-        if matches!(error.kind(), ErrorKind::Disabled | ErrorKind::InvalidArgument) {
+        if self.service.road().is_disabled() || error.kind() == ErrorKind::InvalidArgument {
             return false;
         }
         let road = self.service.road();
@@ -188,7 +192,7 @@ impl Cache {
     }
 
     pub(super) async fn raise(&self) -> Result<()> {
-        let ttl = self.life_of_versions();
+        let ttl = self.life_of_versions(Duration::ZERO);
         let raises: Vec<(Key, Bytes)> = self.epochs().map(|key| (key, raised(token(), ttl))).collect();
         self.write_over(raises, ttl).await
     }
@@ -209,7 +213,7 @@ impl Cache {
     fn raising(&self) -> Option<Command> {
         let mut epochs = self.epochs();
         let (only, more) = (epochs.next()?, epochs.next());
-        let ttl = self.life_of_versions();
+        let ttl = self.life_of_versions(Duration::ZERO);
         more.is_none()
             .then(|| self.set(&only, raised(token(), ttl), ttl))
             .flatten()
@@ -241,6 +245,34 @@ impl Cache {
             condition: None,
             returns_old: false,
         }))
+    }
+}
+
+/// An invalidation that is being sent. Dropped before it was it is noted: nobody knows whether it was.
+struct Owed<'a, F: FnOnce() -> Vec<(Subject, Option<Command>)>> {
+    cache: &'a Cache,
+    subjects: Option<F>,
+}
+
+impl<'a, F: FnOnce() -> Vec<(Subject, Option<Command>)>> Owed<'a, F> {
+    fn by(cache: &'a Cache, subjects: F) -> Self {
+        let subjects = Some(subjects);
+        Self { cache, subjects }
+    }
+
+    /// Says whether it was sent; otherwise it is noted.
+    fn settle(mut self, sent: Result<()>) -> bool {
+        let subjects = self.subjects.take();
+        subjects.is_some_and(|subjects| self.cache.settled(sent, subjects))
+    }
+}
+
+impl<F: FnOnce() -> Vec<(Subject, Option<Command>)>> Drop for Owed<'_, F> {
+    fn drop(&mut self) {
+        if let Some(subjects) = self.subjects.take() {
+            let unsent = Error::new(ErrorKind::Unavailable, "its caller has gone").unsent();
+            self.cache.settled(Err(unsent), subjects);
+        }
     }
 }
 

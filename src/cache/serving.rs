@@ -179,7 +179,7 @@ impl Cache {
     pub(super) fn hit<T: Cacheable>(&self, sight: &Sight, finds_nothing: bool) -> Hit<T> {
         let counters = &self.space.counters;
         let entry = sight.entry.as_ref();
-        let value = entry.and_then(|entry| self.decode(&entry.header, &entry.body));
+        let value = entry.and_then(|entry| self.decode(&entry.header, &entry.body).ok());
         let value = value.filter(|value| value.is_some() || finds_nothing);
         let (Some(entry), Some(value)) = (entry, value) else {
             counters.misses.add(1);

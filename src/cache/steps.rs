@@ -39,9 +39,8 @@ impl Cache {
         self.service.pipeline(requests).each().await
     }
 
-    /// Returns the version at each key as text, made where there is none.
-    pub(super) async fn mark_all(&self, keys: Vec<Key>) -> Vec<Result<Option<Bytes>>> {
-        let life = self.life_of_versions();
+    /// Returns the version at each key as text, made where there is none; it lives for so long at least.
+    pub(super) async fn mark_all(&self, keys: Vec<Key>, life: Ttl) -> Vec<Result<Option<Bytes>>> {
         if self.is_scriptless() {
             return join_all(keys.into_iter().map(|key| self.mark_plainly(key, life))).await;
         }

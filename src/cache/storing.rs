@@ -100,7 +100,12 @@ impl Cache {
     pub(super) async fn store(&self, items: Vec<Item>) -> Vec<bool> {
         let mut wanted = Wanted::default();
         let dependencies: Vec<Vec<usize>> = items.iter().map(|item| self.depend(item, &mut wanted)).collect();
-        let versions = self.settle(wanted.keys).await;
+        let longest = items
+            .iter()
+            .map(|item| item.content.fresh_for)
+            .max()
+            .unwrap_or_default();
+        let versions = self.settle(wanted.keys, longest).await;
         let mut fills = Vec::with_capacity(items.len());
         let mut places = Vec::with_capacity(items.len());
         let count = items.len();
@@ -130,7 +135,7 @@ impl Cache {
             .collect();
         let now = Instant::now();
         let known: Option<Vec<Id>> = keys.iter().map(|key| self.space.version(key, now)).collect();
-        if let Some(ids) = known {
+        if let Some(ids) = known.filter(|_| self.is_usual(content.fresh_for)) {
             let (envelope, ttl) = self.envelope(place, &content, &ids)?;
             let strings = self.service.string();
             let set = strings.set(place.entry.clone(), envelope).ttl(ttl.as_duration());
@@ -144,7 +149,7 @@ impl Cache {
                 return Ok(());
             }
         }
-        let ids = self.marked(&keys).await?;
+        let ids = self.marked(&keys, content.fresh_for).await?;
         let (envelope, ttl) = self.envelope(place, &content, &ids)?;
         let set = self.service.string().set(place.entry.clone(), envelope);
         set.ttl(ttl.as_duration()).await?;
@@ -167,7 +172,7 @@ impl Cache {
     }
 
     /// Returns for each version what may be stored under it; `None` if it was raised meanwhile, or is not known.
-    async fn settle(&self, wanted: Vec<(Key, Known)>) -> Vec<Option<Id>> {
+    async fn settle(&self, wanted: Vec<(Key, Known)>, fresh_for: Duration) -> Vec<Option<Id>> {
         let now = Instant::now();
         let mut settled = Vec::with_capacity(wanted.len());
         let (mut places, mut marks) = (Vec::new(), Vec::new());
@@ -178,12 +183,13 @@ impl Cache {
             };
             // What was seen is stored, whatever is there now: if that is something else, nobody will believe what was stored.
             settled.push(before);
-            if before.is_none() || self.space.version(key, now) != before {
+            let is_certain = || self.is_usual(fresh_for) && self.space.version(key, now) == before;
+            if before.is_none() || !is_certain() {
                 places.push(at);
                 marks.push(key.clone());
             }
         }
-        let outcomes = self.mark_all(marks).await;
+        let outcomes = self.mark_all(marks, self.life_of_versions(fresh_for)).await;
         for (at, outcome) in places.into_iter().zip(outcomes) {
             let marked = outcome.ok().flatten().and_then(|text| Marked::read(&text));
             let (Some((key, known)), Some(marked)) = (wanted.get(at), marked) else {
@@ -204,9 +210,10 @@ impl Cache {
     }
 
     /// Returns the versions at these keys, which are made where there are none.
-    async fn marked(&self, keys: &[Key]) -> Result<Vec<Id>> {
+    async fn marked(&self, keys: &[Key], fresh_for: Duration) -> Result<Vec<Id>> {
         let now = Instant::now();
-        let texts = self.mark_all(keys.to_vec()).await;
+        let life = self.life_of_versions(fresh_for);
+        let texts = self.mark_all(keys.to_vec(), life).await;
         let mut ids = Vec::with_capacity(keys.len());
         for (key, text) in keys.iter().zip(texts) {
             let marked = text?.and_then(|text| Marked::read(&text));
@@ -218,9 +225,14 @@ impl Cache {
         Ok(ids)
     }
 
-    /// Versions outlive what depends on them.
-    pub(super) fn life_of_versions(&self) -> Ttl {
-        let entry = self.policy.ttl.saturating_add(self.policy.grace());
+    /// Says whether versions that were written lately outlive what is fresh for so long.
+    fn is_usual(&self, fresh_for: Duration) -> bool {
+        fresh_for <= self.policy.ttl.saturating_mul(2)
+    }
+
+    /// Returns how long versions live: longer than what depends on them and is fresh for so long, or for as long as the policy says.
+    pub(super) fn life_of_versions(&self, fresh_for: Duration) -> Ttl {
+        let entry = fresh_for.max(self.policy.ttl).saturating_add(self.policy.grace());
         bounded(version::LIFE.saturating_add(entry.saturating_mul(2)))
     }
 

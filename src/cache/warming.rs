@@ -87,8 +87,7 @@ impl Cache {
             ..WarmProgress::default()
         };
         for page in keys.chunks(PAGE) {
-            let loader = loader.clone();
-            let values = self.serve_many(page.to_vec(), move |missing| loader(missing)).await?;
+            let values = self.serve_many(page.to_vec(), loader.clone()).await?;
             progress.done += page.len();
             progress.found += values.iter().flatten().count();
             on_progress(progress);

@@ -13,7 +13,7 @@
 //! | 40–47 | when its life last began anew by being read, in the same milliseconds |
 //! | 48 | 1 if it was declared stale |
 //!
-//! What follows never changes: 49 when the load began; 57 for how many milliseconds it is fresh from then on; 65 how many microseconds the load took;
+//! What follows never changes: 49 when it was loaded; 57 for how many milliseconds it is fresh from then on; 65 how many microseconds the load took;
 //! 69 the schema; 73 the version of the namespace; 81 the length of the body once unpacked; 85 how many tags there are, each with its length, its name
 //! and its version. Numbers are big-endian.
 
