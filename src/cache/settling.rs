@@ -57,13 +57,13 @@ impl Cache {
         }
         let pending = road.journal().unsendable().into_iter();
         for pending in pending.filter(|pending| pending.space == self.space.journal) {
-            if self.send(&pending).await {
+            if self.make_up_for(&pending).await {
                 road.journal().done(&pending);
             }
         }
     }
 
-    async fn send(&self, pending: &Pending) -> bool {
+    async fn make_up_for(&self, pending: &Pending) -> bool {
         match &pending.subject {
             Subject::Pattern(pattern) => {
                 let pattern = self.service.road().prefix().pattern_taken_off(pattern);
