@@ -77,7 +77,8 @@ impl Cache {
     pub(super) async fn declare_stale(&self, entry: Key) -> bool {
         self.space.flights.overtake(&entry);
         let ttl = bounded(self.policy.memory_of_removal());
-        match self.service.entries().expire(entry.clone(), token()).await {
+        let entries = self.service.entries();
+        match entries.expire(entry.clone(), token(), removed(), ttl).await {
             Ok(was_there) => was_there,
             Err(error) => self.settled(Err(error), || self.removal(&entry, ttl).into_iter().collect()),
         }
