@@ -86,6 +86,9 @@ impl Cache {
 
     /// Removes an entry as soon as possible, and for this process at once.
     pub(super) fn remove_later(&self, entry: &Key) {
+        if self.service.road().is_disabled() {
+            return;
+        }
         let ttl = bounded(self.policy.memory_of_removal());
         let unsent = Error::new(ErrorKind::Unavailable, "its caller has gone").unsent();
         self.settled(Err(unsent), || self.removal(entry, ttl).into_iter().collect());
