@@ -110,7 +110,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             ..
         } = self;
         let (seen, mut is_stored) = (sight.seen, false);
-        if let Some(content) = content.filter(|_| !pilot.is_overtaken()) {
+        if let Some(content) = content.and_then(|content| cache.unless_overtaken(&pilot, content)) {
             let place = place.clone();
             let stored = cache.store(vec![Item { place, sight, content }]).await;
             is_stored = stored.contains(&true);
@@ -144,11 +144,16 @@ impl Cache {
         }
     }
 
-    /// Notes whether an entry can be loaded.
+    /// Notes whether an entry could be loaded, and counts it.
     pub(super) fn note(&self, entry: &Key, is_loaded: bool) {
         if !is_loaded {
             self.space.counters.load_failures.add(1);
         }
+        self.remember(entry, is_loaded);
+    }
+
+    /// Notes whether an entry could be loaded.
+    pub(super) fn remember(&self, entry: &Key, is_loaded: bool) {
         let until = (!is_loaded).then(|| later(Instant::now(), self.policy.retry_after));
         self.space.note_failure(entry, until);
     }
@@ -170,6 +175,19 @@ impl Cache {
         let mut tags = self.tags.to_vec();
         tags.extend(given.filter(|tag| !self.tags.contains(tag)));
         Some(Content { cost, tags, ..content })
+    }
+
+    /// Gives back what is to be stored, unless it was overtaken by then.
+    pub(super) fn unless_overtaken<T, E>(&self, pilot: &Pilot<T, E>, content: Content) -> Option<Content>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        if pilot.is_overtaken() {
+            self.space.counters.not_stored.add(1);
+            return None;
+        }
+        Some(content)
     }
 
     /// Waits for the right to load while Redis does not answer.
