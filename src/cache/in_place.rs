@@ -8,8 +8,8 @@ use super::{
     Cache, Cacheable,
     flight::{Arrival, Joined},
     lease::Turn,
-    load::{Load, StaleReason},
-    loading::{Departure, aside, within},
+    load::{Load, LoadError, StaleReason},
+    loading::{Departure, Purpose, aside, within},
     serving::Hit,
 };
 use crate::key::Key;
@@ -55,42 +55,47 @@ impl Cache {
                 } else {
                     StaleReason::Revalidating
                 };
-                let value = usable(self.count(old.served(reason)).value);
-                match value {
-                    Some(value) if has_failed => return Ok(value),
+                match usable(old.served(reason).value) {
+                    Some(value) if has_failed => return self.stale(value),
                     value => value.map(|value| (value, is_for_now)),
                 }
             }
             Hit::Miss => None,
         };
         // Who loads here may be polled no more: nobody relies on it for longer than that.
-        let limit = Some(self.policy.hard_timeout);
-        let pilot = match self
-            .space
-            .flights
-            .join::<T, InPlace>(&place.entry, sight.began, old.is_none(), limit)
-        {
-            Joined::First(pilot) => pilot,
-            Joined::Shared(mut passenger) => {
-                if let Some((value, true)) = old {
-                    return Ok(value);
+        let hard = self.policy.hard_timeout;
+        let flights = &self.space.flights;
+        let mut left = Some(hard);
+        let pilot = loop {
+            let mut passenger = match flights.join::<T, InPlace>(&place.entry, sight.began, old.is_none(), Some(hard)) {
+                Joined::First(pilot) => break pilot,
+                Joined::Shared(passenger) => passenger,
+            };
+            if let Some((value, true)) = old {
+                return self.stale(value);
+            }
+            // It has waited: from here on it is as if there were no cache.
+            let Some(time) = left else { return loader().await };
+            match within(time, passenger.wait()).await {
+                // Its caller has gone: one of those who wait loads now.
+                Some(None) => left = hard.checked_sub(sight.began.elapsed()),
+                None => left = None,
+                Some(Some(outcome)) => {
+                    let arrival = outcome.ok();
+                    return match arrival.and_then(|arrival| usable(arrival.value)) {
+                        Some(value) => {
+                            self.space.counters.shared.add(1);
+                            Ok(value)
+                        }
+                        None => loader().await,
+                    };
                 }
-                let outcome = within(self.policy.hard_timeout, passenger.wait()).await;
-                let arrival = outcome.flatten().and_then(Result::ok);
-                return match arrival.and_then(|arrival| usable(arrival.value)) {
-                    Some(value) => {
-                        self.space.counters.shared.add(1);
-                        Ok(value)
-                    }
-                    // It has waited once: from here on it is as if there were no cache.
-                    None => loader().await,
-                };
             }
         };
         let sight = match self.take_turn(&place, sight, old.is_none()).await {
             Turn::Ours(sight) => sight,
             Turn::Theirs => match old {
-                Some((value, _)) => return Ok(value),
+                Some((value, _)) => return self.stale(value),
                 None => return loader().await,
             },
             Turn::Done(entry) => {
@@ -115,7 +120,11 @@ impl Cache {
             place,
             sight,
             pilot,
-            is_awaited: true,
+            purpose: Purpose {
+                is_awaited: true,
+                finds_nothing,
+                is_anew: false,
+            },
         };
         let (outcome, departure) = departure.run_here(loader()).await;
         let noted = outcome.as_ref().map(drop).map_err(drop);
@@ -140,11 +149,21 @@ impl Cache {
                     pilot,
                     ..
                 } = departure;
+                // The error is its caller's: the others have loaders of their own.
+                pilot.land(Err(LoadError::Aborted));
                 drop(pilot);
                 aside(async move { cache.give_back(&place, sight.seen).await });
-                old.map(|(value, _)| value).ok_or(error)
+                match old {
+                    Some((value, _)) => self.stale(value),
+                    None => Err(error),
+                }
             }
         }
+    }
+
+    fn stale<R, E>(&self, value: R) -> Result<R, E> {
+        self.space.counters.stale.add(1);
+        Ok(value)
     }
 }
 

@@ -37,8 +37,18 @@ pub(super) struct Departure<T: 'static, E: 'static> {
     pub(super) place: Place,
     pub(super) sight: Sight,
     pub(super) pilot: Pilot<T, E>,
+    pub(super) purpose: Purpose,
+}
+
+/// What a load is begun for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose {
     /// Somebody waits for it.
     pub(super) is_awaited: bool,
+    /// That there is nothing is of use to whoever asked.
+    pub(super) finds_nothing: bool,
+    /// What another process loads, or has loaded, is of no use: it may have begun before this was asked for.
+    pub(super) is_anew: bool,
 }
 
 impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
@@ -58,18 +68,20 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             Ok(permit) => permit,
             Err(overloaded) => return self.pilot.land(Err(overloaded)),
         };
-        let sight = self.sight.clone();
-        self.sight = match self.cache.take_turn(&self.place, sight, self.is_awaited).await {
+        let (sight, purpose) = (self.sight.clone(), self.purpose);
+        let waits = purpose.is_awaited && !purpose.is_anew;
+        self.sight = match self.cache.take_turn(&self.place, sight, waits).await {
             Turn::Ours(sight) => sight,
+            Turn::Theirs if purpose.is_anew => self.sight,
             Turn::Theirs => return,
             Turn::Done(entry) => match self.cache.decode(&entry.header, &entry.body) {
-                Some(value) => {
+                Some(value) if value.is_some() || purpose.finds_nothing => {
                     let is_foreign = true;
                     self.pilot.land(Ok(Arrival { value, is_foreign }));
                     self.pilot.stored();
                     return;
                 }
-                None => self.sight,
+                _ => self.sight,
             },
         };
         let began = Instant::now();
