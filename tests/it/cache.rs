@@ -102,10 +102,7 @@ impl Gate {
     }
 
     /// A loader that reads its value, and then stands before this gate.
-    fn bring<T: Send + 'static>(
-        &self,
-        value: T,
-    ) -> impl FnOnce() -> Loading<T> + Send + use<T> {
+    fn bring<T: Send + 'static>(&self, value: T) -> impl FnOnce() -> Loading<T> + Send + use<T> {
         let gate = self.clone();
         move || {
             Box::pin(async move {
@@ -119,7 +116,10 @@ impl Gate {
 /// Waits until what was loaded is stored, which happens in the background.
 async fn is_stored<T: Cacheable>(cache: &Cache, key: &str) {
     eventually("it is stored", || async {
-        matches!(cache.lookup::<T>(key).await, CacheLookup::Found(_) | CacheLookup::NotFound)
+        matches!(
+            cache.lookup::<T>(key).await,
+            CacheLookup::Found(_) | CacheLookup::NotFound
+        )
     })
     .await;
 }

@@ -56,7 +56,10 @@ async fn under_load(cache: &Cache, runs: &Runs, cost: Duration, time: Duration) 
 
 async fn behaviour_12_past_the_threshold_nobody_waits_after_warming_up(redis: &RedisManager) {
     let ttl = Duration::from_millis(800);
-    let (cache, runs) = (ahead(redis, CachePolicy::new().ttl(ttl).refresh_ahead(0.6)), Runs::default());
+    let (cache, runs) = (
+        ahead(redis, CachePolicy::new().ttl(ttl).refresh_ahead(0.6)),
+        Runs::default(),
+    );
     assert_eq!(cache.get_or_load("hot", runs.bring(7_u64)).await.unwrap(), 7);
     is_stored::<u64>(&cache, "hot").await;
     let waited = under_load(&cache, &runs, Duration::from_millis(20), 4 * ttl).await;
@@ -105,7 +108,10 @@ async fn behaviour_12_without_a_policy_or_with_a_beta_of_zero_nothing_is_loaded_
 }
 
 async fn behaviour_12_a_load_ahead_that_fails_is_not_tried_again_at_once(redis: &RedisManager) {
-    let policy = CachePolicy::new().ttl(Duration::from_secs(20)).refresh_ahead(0.001).retry_after(HOUR);
+    let policy = CachePolicy::new()
+        .ttl(Duration::from_secs(20))
+        .refresh_ahead(0.001)
+        .retry_after(HOUR);
     let (cache, runs) = (ahead(redis, policy), Runs::default());
     assert!(cache.put("k", &7_u64).await);
     eventually("it is tried", || async {

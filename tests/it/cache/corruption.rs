@@ -106,7 +106,10 @@ async fn behaviour_05_a_hash_at_the_key_is_a_miss_and_overwritten(redis: &RedisM
     }
     assert!(cache.put("put", &7_u64).await && cache.remove("removed").await);
     assert!(!cache.expire("expired").await);
-    assert_eq!(cache.get_many::<u64, _>(["put", "removed", "expired"]).await, [Some(7), None, None]);
+    assert_eq!(
+        cache.get_many::<u64, _>(["put", "removed", "expired"]).await,
+        [Some(7), None, None]
+    );
 }
 
 async fn behaviour_05_a_value_of_another_type_is_a_miss_and_overwritten(redis: &RedisManager) {

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use redis_manager::{Cache, CachePolicy, Config, RedisManager};
 
 use super::{Runs, is_stored};
-use crate::{face::Shared, support::RedisServer};
+use crate::{
+    face::Shared,
+    support::{RedisServer, eventually},
+};
 
 const SECRET: &str = "the answer is forty-two";
 
@@ -104,7 +107,11 @@ async fn behaviour_20_keys_are_rotated_without_a_miss() {
     assert_eq!(sealed(&rotated).get("k").await, Some(SECRET.to_owned()));
     assert!(put(&sealed(&rotated)).await);
     assert_eq!(sealed(&after).get("k").await, Some(SECRET.to_owned()));
-    assert_eq!(sealed(&before).get::<String>("k").await, None, "it does not know the new key");
+    assert_eq!(
+        sealed(&before).get::<String>("k").await,
+        None,
+        "it does not know the new key"
+    );
 }
 
 #[tokio::test]
@@ -114,9 +121,16 @@ async fn behaviour_20_without_a_key_nothing_is_stored_and_the_value_is_the_loade
     for count in 1..3 {
         let loaded = cache.get_or_load("k", runs.bring(SECRET.to_owned())).await;
         assert_eq!((loaded.unwrap().as_str(), runs.count()), (SECRET, count));
+        eventually("nobody tries to store it any more", || async {
+            cache.metrics().not_stored == count as u64
+        })
+        .await;
     }
     assert!(!put(&cache).await);
-    assert_eq!(cache.write("k", runs.bring(SECRET.to_owned())).await.as_deref(), Ok(SECRET));
+    assert_eq!(
+        cache.write("k", runs.bring(SECRET.to_owned())).await.as_deref(),
+        Ok(SECRET)
+    );
     let entry = shared.redis.get_bytes(cache.key("k")).await;
     assert!(entry.is_none_or(|entry| !holds(&entry, "answer")));
     shared.assert_undisturbed();

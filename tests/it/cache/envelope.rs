@@ -70,7 +70,13 @@ async fn behaviour_20_long_values_are_compressed_and_come_back(redis: &RedisMana
     let text = "all work and no play; ".repeat(100);
     assert!(cache.put("short", &"all work and no play".to_owned()).await);
     assert!(contains(&redis.get_bytes(cache.key("short")).await.unwrap(), "no play"));
-    assert_eq!(cache.get_or_load("long", Runs::default().bring(text.clone())).await.unwrap(), text);
+    assert_eq!(
+        cache
+            .get_or_load("long", Runs::default().bring(text.clone()))
+            .await
+            .unwrap(),
+        text
+    );
     is_stored::<String>(&cache, "long").await;
     let entry = redis.get_bytes(cache.key("long")).await.unwrap();
     assert!(entry.len() < 300, "{}", entry.len());

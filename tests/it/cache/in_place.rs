@@ -139,7 +139,9 @@ async fn behaviour_04_in_place_what_is_found_may_be_nothing(redis: &RedisManager
 }
 
 async fn behaviour_06_in_place_a_failing_loader_gives_the_old_value(redis: &RedisManager) {
-    let policy = CachePolicy::new().stale_for(HOUR).retry_after(Duration::from_millis(200));
+    let policy = CachePolicy::new()
+        .stale_for(HOUR)
+        .retry_after(Duration::from_millis(200));
     let (cache, runs) = (redis.cache("in place").with(policy), Runs::default());
     put_stale(&cache, "k", &7_u64).await;
     for _ in 0..20 {

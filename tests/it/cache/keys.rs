@@ -19,8 +19,30 @@ on_both_backends! {
 
 fn hostile() -> Vec<Bytes> {
     let mut all: Vec<Bytes> = [
-        "", " ", "a", "a:b", "a:", ":a", "{", "}", "{}", "{a}", "%", "%epoch", "%tag:t", "%3A", "*", "?", "[a]", "\\", "\r\n",
-        "message", "MOVED 1 h:1", "ключ", "\u{0}", "\u{fffd}",
+        "",
+        " ",
+        "a",
+        "a:b",
+        "a:",
+        ":a",
+        "{",
+        "}",
+        "{}",
+        "{a}",
+        "%",
+        "%epoch",
+        "%tag:t",
+        "%3A",
+        "*",
+        "?",
+        "[a]",
+        "\\",
+        "\r\n",
+        "message",
+        "MOVED 1 h:1",
+        "ключ",
+        "\u{0}",
+        "\u{fffd}",
     ]
     .into_iter()
     .map(Bytes::from)
@@ -33,11 +55,20 @@ fn hostile() -> Vec<Bytes> {
 async fn keys_of_any_bytes_are_each_their_own(redis: &RedisManager) {
     let (cache, runs) = (redis.cache("keys"), Runs::default());
     for (number, key) in hostile().into_iter().enumerate() {
-        assert_eq!(cache.get_or_load(key.clone(), runs.bring(number)).await.unwrap(), number);
-        eventually("it is stored", || async { cache.get::<usize>(key.clone()).await == Some(number) }).await;
+        assert_eq!(
+            cache.get_or_load(key.clone(), runs.bring(number)).await.unwrap(),
+            number
+        );
+        eventually("it is stored", || async {
+            cache.get::<usize>(key.clone()).await == Some(number)
+        })
+        .await;
     }
     let all = cache.get_many::<usize, _>(hostile()).await;
-    assert!(all.iter().enumerate().all(|(number, value)| *value == Some(number)), "{all:?}");
+    assert!(
+        all.iter().enumerate().all(|(number, value)| *value == Some(number)),
+        "{all:?}"
+    );
     for (number, key) in hostile().into_iter().enumerate() {
         let value = cache.get_or_load(key.clone(), runs.fail::<usize>()).await;
         assert_eq!(value.unwrap(), number);
@@ -47,7 +78,10 @@ async fn keys_of_any_bytes_are_each_their_own(redis: &RedisManager) {
 }
 
 async fn names_of_any_text_are_each_their_own(redis: &RedisManager) {
-    let texts: Vec<String> = hostile().into_iter().filter_map(|name| String::from_utf8(name.into()).ok()).collect();
+    let texts: Vec<String> = hostile()
+        .into_iter()
+        .filter_map(|name| String::from_utf8(name.into()).ok())
+        .collect();
     for (number, name) in texts.iter().enumerate() {
         assert!(redis.cache(name).put("k", &number).await, "{name:?}");
     }
@@ -65,7 +99,10 @@ async fn tags_of_any_text_are_each_their_own(redis: &RedisManager) {
     let tags = hostile().into_iter().filter(|tag| tag.len() < 255);
     let tags: Vec<String> = tags.filter_map(|tag| String::from_utf8(tag.into()).ok()).collect();
     for (number, tag) in tags.iter().enumerate() {
-        assert!(cache.clone().tagged([tag]).put(number.to_string(), &number).await, "{tag:?}");
+        assert!(
+            cache.clone().tagged([tag]).put(number.to_string(), &number).await,
+            "{tag:?}"
+        );
     }
     for (number, tag) in tags.iter().enumerate() {
         assert_eq!(cache.get::<usize>(number.to_string()).await, Some(number), "{tag:?}");
@@ -95,11 +132,17 @@ async fn patterns_remove_what_they_match_in_their_own_namespace(redis: &RedisMan
         assert!(users.put(key, &7_u64).await && others.put(key, &7_u64).await);
     }
     assert_eq!(users.remove_matching("a:*").await, Some(2));
-    assert_eq!(users.get_many::<u64, _>(["a:1", "a:2", "b:1", "a*"]).await, [None, None, Some(7), Some(7)]);
+    assert_eq!(
+        users.get_many::<u64, _>(["a:1", "a:2", "b:1", "a*"]).await,
+        [None, None, Some(7), Some(7)]
+    );
     assert_eq!(users.remove_matching("a\\*").await, Some(1));
     assert_eq!(users.remove_matching("nobody").await, Some(0));
     assert_eq!(users.remove_matching("*").await, Some(1));
-    assert_eq!(others.get_many::<u64, _>(["a:1", "a:2", "b:1", "a*"]).await, [Some(7); 4]);
+    assert_eq!(
+        others.get_many::<u64, _>(["a:1", "a:2", "b:1", "a*"]).await,
+        [Some(7); 4]
+    );
 }
 
 async fn typed_keys_give_the_type_of_their_values(redis: &RedisManager) {

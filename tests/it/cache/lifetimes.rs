@@ -56,17 +56,32 @@ async fn behaviour_20_jitter_spreads_the_ends_of_what_was_loaded_together(redis:
 
 async fn behaviour_20_nothing_found_is_remembered_and_told_from_absent(redis: &RedisManager) {
     let negative = Duration::from_millis(400);
-    let (cache, runs) = (redis.cache("lifetimes").with(CachePolicy::new().negative_ttl(negative)), Runs::default());
+    let (cache, runs) = (
+        redis.cache("lifetimes").with(CachePolicy::new().negative_ttl(negative)),
+        Runs::default(),
+    );
     assert_eq!(cache.lookup::<u64>("k").await, CacheLookup::Absent);
     assert_eq!(cache.find_or_load("k", runs.bring(None::<u64>)).await.unwrap(), None);
     let began = Instant::now();
-    eventually("it is known", || async { cache.lookup::<u64>("k").await == CacheLookup::NotFound }).await;
+    eventually("it is known", || async {
+        cache.lookup::<u64>("k").await == CacheLookup::NotFound
+    })
+    .await;
     assert_eq!(cache.get::<u64>("k").await, None);
     assert_eq!(cache.find_or_load("k", runs.bring(Some(7_u64))).await.unwrap(), None);
-    let answer = cache.get_or_load_with("k", |_| async { Ok::<_, Failure>(Load::new(7_u64)) }).await.unwrap();
-    assert!(answer.value.is_none() && matches!(answer.served, Served::Cached { .. }), "{answer:?}");
+    let answer = cache
+        .get_or_load_with("k", |_| async { Ok::<_, Failure>(Load::new(7_u64)) })
+        .await
+        .unwrap();
+    assert!(
+        answer.value.is_none() && matches!(answer.served, Served::Cached { .. }),
+        "{answer:?}"
+    );
     assert_eq!(runs.count(), 1);
-    eventually("it is forgotten", || async { cache.lookup::<u64>("k").await == CacheLookup::Absent }).await;
+    eventually("it is forgotten", || async {
+        cache.lookup::<u64>("k").await == CacheLookup::Absent
+    })
+    .await;
     let elapsed = began.elapsed();
     assert!(elapsed >= negative / 2 && elapsed < negative + SLACK, "{elapsed:?}");
     assert_eq!(cache.find_or_load("k", runs.bring(Some(7_u64))).await.unwrap(), Some(7));
@@ -80,12 +95,20 @@ async fn behaviour_20_without_a_negative_time_nothing_found_is_not_remembered(re
     }
     let own = |_| async { Ok::<_, Failure>(Load::<u64>::not_found().ttl(HOUR)) };
     assert_eq!(cache.get_or_load_with("k", own).await.unwrap().value, None);
-    eventually("it is known", || async { cache.lookup::<u64>("k").await == CacheLookup::NotFound }).await;
+    eventually("it is known", || async {
+        cache.lookup::<u64>("k").await == CacheLookup::NotFound
+    })
+    .await;
 }
 
 async fn behaviour_20_a_loader_says_how_long_its_value_lives(redis: &RedisManager) {
-    let cache = redis.cache("lifetimes").with(CachePolicy::new().ttl(Duration::from_secs(10)));
-    for (key, ttl) in [("longer", Duration::from_secs(1_000)), ("shorter", Duration::from_secs(2))] {
+    let cache = redis
+        .cache("lifetimes")
+        .with(CachePolicy::new().ttl(Duration::from_secs(10)));
+    for (key, ttl) in [
+        ("longer", Duration::from_secs(1_000)),
+        ("shorter", Duration::from_secs(2)),
+    ] {
         let load = move |_| async move { Ok::<_, Failure>(Load::new(7_u64).ttl(ttl)) };
         assert_eq!(cache.get_or_load_with(key, load).await.unwrap().value, Some(7));
         is_stored::<u64>(&cache, key).await;
@@ -130,7 +153,9 @@ async fn behaviour_20_a_loader_keeps_its_value_out_of_the_cache(redis: &RedisMan
 
 async fn behaviour_20_a_sliding_value_lives_while_it_is_read(redis: &RedisManager) {
     let idle = Duration::from_millis(600);
-    let cache = redis.cache("lifetimes").with(CachePolicy::new().ttl(HOUR).sliding(idle));
+    let cache = redis
+        .cache("lifetimes")
+        .with(CachePolicy::new().ttl(HOUR).sliding(idle));
     assert!(cache.put("read", &7_u64).await && cache.put("left alone", &7_u64).await);
     let began = Instant::now();
     while began.elapsed() < 3 * idle {
@@ -138,7 +163,10 @@ async fn behaviour_20_a_sliding_value_lives_while_it_is_read(redis: &RedisManage
         sleep(Duration::from_millis(10)).await;
     }
     assert!(!redis.exists(cache.key("left alone")).await);
-    assert_eq!(cache.get_or_load("read", Runs::default().bring(8_u64)).await.unwrap(), 7);
+    assert_eq!(
+        cache.get_or_load("read", Runs::default().bring(8_u64)).await.unwrap(),
+        7
+    );
     eventually("it ends", || async { !redis.exists(cache.key("read")).await }).await;
 }
 
@@ -149,7 +177,10 @@ async fn behaviour_20_a_sliding_value_lives_no_longer_than_its_time_to_live(redi
     let began = Instant::now();
     eventually("it ends", || async { cache.get::<u64>("k").await.is_none() }).await;
     let lived = began.elapsed();
-    assert!(lived > ttl - Duration::from_millis(50) && lived < ttl + SLACK, "{lived:?}");
+    assert!(
+        lived > ttl - Duration::from_millis(50) && lived < ttl + SLACK,
+        "{lived:?}"
+    );
 }
 
 async fn behaviour_20_a_value_is_gone_after_its_time_to_live(redis: &RedisManager) {
@@ -159,6 +190,12 @@ async fn behaviour_20_a_value_is_gone_after_its_time_to_live(redis: &RedisManage
     let began = Instant::now();
     eventually("it ends", || async { cache.get::<u64>("k").await.is_none() }).await;
     let lived = began.elapsed();
-    assert!(lived > ttl - Duration::from_millis(50) && lived < ttl + SLACK, "{lived:?}");
-    eventually("nothing is left of it", || async { !redis.exists(cache.key("k")).await }).await;
+    assert!(
+        lived > ttl - Duration::from_millis(50) && lived < ttl + SLACK,
+        "{lived:?}"
+    );
+    eventually("nothing is left of it", || async {
+        !redis.exists(cache.key("k")).await
+    })
+    .await;
 }

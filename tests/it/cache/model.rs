@@ -47,7 +47,10 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
@@ -136,7 +139,10 @@ impl Process {
                 None => return,
             },
         };
-        assert!(found.is_some_and(|found| found >= floor), "{kind} {key}: {found:?} is below {floor}");
+        assert!(
+            found.is_some_and(|found| found >= floor),
+            "{kind} {key}: {found:?} is below {floor}"
+        );
     }
 }
 
@@ -147,7 +153,10 @@ async fn nobody_gets_what_was_invalidated(managers: &[RedisManager], policy: Cac
     for (number, redis) in managers.iter().enumerate() {
         let process = Arc::new(Process {
             // Each key has a tag of its own besides, from the loaders that give it.
-            cache: redis.cache("model").with(policy.clone()).tagged(["all", KEYS[0], KEYS[1]]),
+            cache: redis
+                .cache("model")
+                .with(policy.clone())
+                .tagged(["all", KEYS[0], KEYS[1]]),
             floors: Default::default(),
         });
         for task in 0..8 {
@@ -171,7 +180,10 @@ async fn nobody_gets_what_was_invalidated(managers: &[RedisManager], policy: Cac
     while let Some(task) = tasks.join_next().await {
         task.unwrap();
     }
-    assert!(hits.load(SeqCst) > rounds / 10, "something was served from the cache: {hits:?}");
+    assert!(
+        hits.load(SeqCst) > rounds / 10,
+        "something was served from the cache: {hits:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

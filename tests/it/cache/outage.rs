@@ -26,7 +26,10 @@ async fn the_loader_has_the_last_word(redis: &RedisManager) {
         let pairs = keys.into_iter().map(|key| (key, 7_u64));
         Ok::<_, Failure>(pairs.collect::<Vec<_>>())
     };
-    assert_eq!(cache.get_or_load_many(["a", "b"], load).await.unwrap(), [Some(7), Some(7)]);
+    assert_eq!(
+        cache.get_or_load_many(["a", "b"], load).await.unwrap(),
+        [Some(7), Some(7)]
+    );
     assert_eq!(cache.warm(["a", "b"], load, |_| {}).await.unwrap().found, 2);
     assert_eq!(cache.write("a", runs.bring(7_u64)).await, Ok(7));
     assert_eq!(cache.write("a", runs.fail::<u64>()).await, Err("no database"));
@@ -51,7 +54,11 @@ async fn behaviour_05_where_redis_is_disabled_the_value_is_the_loaders() {
     the_loader_has_the_last_word(&redis).await;
     nothing_is_known(&redis).await;
     let metrics = redis.cache("outage").metrics();
-    assert_eq!((metrics.hits, metrics.stored, metrics.journaled), (0, 0, 0), "{metrics:?}");
+    assert_eq!(
+        (metrics.hits, metrics.stored, metrics.journaled),
+        (0, 0, 0),
+        "{metrics:?}"
+    );
     assert_eq!(metrics.unavailable, metrics.misses);
 }
 

@@ -51,7 +51,9 @@ fn reason(answer: &CacheAnswer<u64>) -> (Option<u64>, StaleReason) {
 }
 
 async fn behaviour_07_after_the_soft_timeout_the_old_value_is_served_and_the_load_goes_on(redis: &RedisManager) {
-    let policy = CachePolicy::new().stale_for(HOUR).soft_timeout(Duration::from_millis(50));
+    let policy = CachePolicy::new()
+        .stale_for(HOUR)
+        .soft_timeout(Duration::from_millis(50));
     let (cache, gate, runs) = (redis.cache("timeouts").with(policy), Gate::closed(), Runs::default());
     put_stale(&cache, "k", &7_u64).await;
     for _ in 0..3 {
@@ -73,7 +75,9 @@ async fn behaviour_07_after_the_soft_timeout_the_old_value_is_served_and_the_loa
 }
 
 async fn behaviour_07_without_an_old_value_a_soft_timeout_waits(redis: &RedisManager) {
-    let policy = CachePolicy::new().stale_for(HOUR).soft_timeout(Duration::from_millis(1));
+    let policy = CachePolicy::new()
+        .stale_for(HOUR)
+        .soft_timeout(Duration::from_millis(1));
     let cache = redis.cache("timeouts").with(policy);
     let load = || async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -88,8 +92,15 @@ async fn behaviour_07_a_load_that_never_ends_is_aborted_and_the_next_caller_load
     let (began, dropped) = (Instant::now(), Dropped::default());
     let load = dropped.clone();
     let error = cache.get_or_load("k", move || load.never()).await.unwrap_err();
-    assert!(matches!(error, LoadError::TimedOut(timeout) if timeout == hard), "{error:?}");
-    assert!(began.elapsed() >= hard && began.elapsed() < hard + SLACK, "{:?}", began.elapsed());
+    assert!(
+        matches!(error, LoadError::TimedOut(timeout) if timeout == hard),
+        "{error:?}"
+    );
+    assert!(
+        began.elapsed() >= hard && began.elapsed() < hard + SLACK,
+        "{:?}",
+        began.elapsed()
+    );
     assert!(dropped.0.load(SeqCst), "it was aborted");
     assert_eq!(cache.get_or_load("k", Runs::default().bring(7_u64)).await.unwrap(), 7);
     assert_eq!(cache.metrics().load_failures, 1);
@@ -111,7 +122,10 @@ async fn behaviour_07_all_who_wait_for_a_load_that_never_ends_are_told(redis: &R
 
 async fn behaviour_07_after_the_hard_timeout_the_old_value_is_served(redis: &RedisManager) {
     let hard = Duration::from_millis(100);
-    let policy = CachePolicy::new().stale_for(HOUR).hard_timeout(hard).retry_after(5 * hard);
+    let policy = CachePolicy::new()
+        .stale_for(HOUR)
+        .hard_timeout(hard)
+        .retry_after(5 * hard);
     let cache = redis.cache("timeouts").with(policy);
     put_stale(&cache, "k", &7_u64).await;
     let ask = || {
@@ -135,5 +149,8 @@ async fn behaviour_07_a_load_that_never_ends_for_many_keys_is_aborted(redis: &Re
     let error = cache.get_or_load_many(["a", "b"], never).await.unwrap_err();
     assert!(matches!(error, LoadError::TimedOut(_)), "{error:?}");
     let load = |keys: Vec<&'static str>| async move { Ok::<_, Failure>(vec![(keys[0], 1_u64), (keys[1], 2)]) };
-    assert_eq!(cache.get_or_load_many(["a", "b"], load).await.unwrap(), [Some(1), Some(2)]);
+    assert_eq!(
+        cache.get_or_load_many(["a", "b"], load).await.unwrap(),
+        [Some(1), Some(2)]
+    );
 }

@@ -17,7 +17,9 @@ on_both_backends! {
 }
 
 /// A loader of squares that notes what it was asked for.
-fn squares(asked: &Arc<Mutex<Vec<usize>>>) -> impl Fn(Vec<String>) -> super::Loading<Vec<(String, u64)>> + Clone + use<> {
+fn squares(
+    asked: &Arc<Mutex<Vec<usize>>>,
+) -> impl Fn(Vec<String>) -> super::Loading<Vec<(String, u64)>> + Clone + use<> {
     let asked = Arc::clone(asked);
     move |keys| {
         asked.lock().unwrap().push(keys.len());
@@ -39,11 +41,16 @@ async fn warm_loads_what_is_missing_and_tells_how_far_it_is(redis: &RedisManager
     let (cache, asked) = (redis.cache("warming"), Arc::default());
     assert!(cache.put("0", &0_u64).await && cache.put("1200", &1_u64).await);
     let mut told = Vec::new();
-    let done = cache.warm(names(0..1_300), squares(&asked), |progress| told.push(progress)).await;
+    let done = cache
+        .warm(names(0..1_300), squares(&asked), |progress| told.push(progress))
+        .await;
     let done = done.unwrap();
     assert_eq!((done.done, done.total, done.found), (1_300, 1_300, 650));
     assert_eq!(*asked.lock().unwrap(), [499, 500, 299]);
-    let steps: Vec<_> = told.iter().map(|progress| (progress.done, progress.total, progress.found)).collect();
+    let steps: Vec<_> = told
+        .iter()
+        .map(|progress| (progress.done, progress.total, progress.found))
+        .collect();
     assert_eq!(steps, [(500, 1_300, 250), (1_000, 1_300, 500), (1_300, 1_300, 650)]);
     eventually("all is stored", || async { cache.metrics().stored == 650 }).await;
     assert_eq!(cache.get::<u64>("1200").await, Some(1), "it is left alone");
