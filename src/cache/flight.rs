@@ -202,11 +202,10 @@ where
         Passenger(self.flight.progress.subscribe())
     }
 
-    /// Tells everybody what it has brought.
+    /// Tells everybody what it has brought. There is nothing of an error to be stored: who has it, and asks again, loads.
     pub(super) fn land(&self, outcome: Outcome<T, E>) {
-        self.flight
-            .progress
-            .send_replace(Progress::Landed { outcome, stored: None });
+        let stored = outcome.is_err().then(Instant::now);
+        self.flight.progress.send_replace(Progress::Landed { outcome, stored });
     }
 
     /// Says whether what it depends on was invalidated since it began.
@@ -218,7 +217,7 @@ where
     pub(super) fn stored(&self) {
         self.flight.progress.send_modify(|progress| {
             if let Progress::Landed { stored, .. } = progress {
-                *stored = Some(Instant::now());
+                stored.get_or_insert_with(Instant::now);
             }
         });
     }

@@ -6,10 +6,10 @@ use tokio::time::sleep;
 
 use super::{
     Cache, Cacheable,
-    flight::{Arrival, Joined, Passenger, Pilot},
+    flight::{Arrival, Joined, Outcome, Pilot},
     lease::Turn,
-    load::{Load, StaleReason},
-    loading::{Departure, aside, within},
+    load::{Load, LoadError, StaleReason},
+    loading::{Departure, Purpose, aside, within},
     reading::{Entry, Place, Sight},
     serving::Hit,
 };
@@ -53,25 +53,35 @@ impl Cache {
             Here::Nothing => None,
         };
         // Who loads here may be polled no more: nobody relies on it for longer than that.
-        let limit = Some(self.policy.hard_timeout);
+        let hard = self.policy.hard_timeout;
         let flights = &self.space.flights;
-        let pilot = match flights.join::<T, InPlace>(&place.entry, sight.began, old.is_none(), limit) {
-            Joined::First(pilot) => pilot,
-            Joined::Shared(passenger) => {
-                return match old {
-                    Some((value, true)) => Ok(value),
-                    _ => match self.shared_here(passenger, &shape).await {
+        let mut left = Some(hard);
+        let pilot = loop {
+            let mut passenger = match flights.join::<T, InPlace>(&place.entry, sight.began, old.is_none(), Some(hard)) {
+                Joined::First(pilot) => break pilot,
+                Joined::Shared(passenger) => passenger,
+            };
+            if let Some((value, true)) = old {
+                return self.stale(value);
+            }
+            // It has waited: from here on it is as if there were no cache.
+            let Some(time) = left else { return loader().await };
+            match within(time, passenger.wait()).await {
+                // Its caller has gone: one of those who wait loads now.
+                Some(None) => left = hard.checked_sub(sight.began.elapsed()),
+                None => left = None,
+                Some(Some(outcome)) => {
+                    return match self.shared_here(outcome, &shape) {
                         Some(value) => Ok(value),
-                        // It has waited once: from here on it is as if there were no cache.
                         None => loader().await,
-                    },
-                };
+                    };
+                }
             }
         };
         let sight = match self.take_turn(&place, sight, old.is_none()).await {
             Turn::Ours(sight) => sight,
             Turn::Theirs => match old {
-                Some((value, _)) => return Ok(value),
+                Some((value, _)) => return self.stale(value),
                 None => return loader().await,
             },
             Turn::Done(entry) => match self.landed_elsewhere(&entry, &pilot, &shape) {
@@ -84,18 +94,15 @@ impl Cache {
             place,
             sight,
             pilot,
-            is_awaited: true,
+            purpose: Purpose {
+                is_awaited: true,
+                finds_nothing: (shape.usable)(None).is_some(),
+                is_anew: false,
+            },
         };
-        self.space.counters.loads.add(1);
-        let began = Instant::now();
-        let (outcome, departure) = departure.run_here(loader()).await;
-        let is_held_up = departure.is_none();
-        if let Some(departure) = departure {
-            let loaded = outcome.as_ref().ok();
-            departure.arrive_here(loaded.map(|value| Load::of((shape.kept)(value))), began);
-        }
+        let (outcome, is_held_up) = departure.load_here(loader(), shape.kept).await;
         match (outcome, old) {
-            (Err(_), Some((value, _))) if !is_held_up => Ok(value),
+            (Err(_), Some((value, _))) if !is_held_up => self.stale(value),
             (outcome, _) => outcome,
         }
     }
@@ -115,8 +122,11 @@ impl Cache {
                 } else {
                     StaleReason::Revalidating
                 };
-                match (shape.usable)(self.count(old.served(reason)).value) {
-                    Some(value) if has_failed => Here::Enough(value),
+                match (shape.usable)(old.served(reason).value) {
+                    Some(value) if has_failed => {
+                        self.space.counters.stale.add(1);
+                        Here::Enough(value)
+                    }
                     Some(value) => Here::Old(value, is_for_now),
                     None => Here::Nothing,
                 }
@@ -125,13 +135,8 @@ impl Cache {
         }
     }
 
-    async fn shared_here<T: Cacheable, R>(
-        &self,
-        mut passenger: Passenger<T, InPlace>,
-        shape: &Shape<T, R>,
-    ) -> Option<R> {
-        let outcome = within(self.policy.hard_timeout, passenger.wait()).await?;
-        let value = (shape.usable)(outcome?.ok()?.value)?;
+    fn shared_here<T: Cacheable, R>(&self, outcome: Outcome<T, InPlace>, shape: &Shape<T, R>) -> Option<R> {
+        let value = (shape.usable)(outcome.ok()?.value)?;
         self.space.counters.shared.add(1);
         Some(value)
     }
@@ -149,9 +154,31 @@ impl Cache {
         pilot.land(Ok(Arrival { value, is_foreign }));
         Some(usable)
     }
+
+    fn stale<R, E>(&self, value: R) -> Result<R, E> {
+        self.space.counters.stale.add(1);
+        Ok(value)
+    }
 }
 
 impl<T: Cacheable> Departure<T, InPlace> {
+    /// Runs a loader here, and shares what it brings. Says also whether it took longer than others wait.
+    async fn load_here<R, E>(
+        self,
+        loading: impl Future<Output = Result<R, E>>,
+        kept: fn(&R) -> Option<T>,
+    ) -> (Result<R, E>, bool) {
+        self.cache.space.counters.loads.add(1);
+        let began = Instant::now();
+        let (outcome, departure) = self.run_here(loading).await;
+        let is_held_up = departure.is_none();
+        if let Some(departure) = departure {
+            let loaded = outcome.as_ref().ok();
+            departure.arrive_here(loaded.map(|value| Load::of(kept(value))), began);
+        }
+        (outcome, is_held_up)
+    }
+
     /// Runs a loader here. After the hard timeout it holds nobody up any more: it goes on for its caller alone.
     async fn run_here<F: Future>(self, loading: F) -> (F::Output, Option<Self>) {
         let mut loading = pin!(loading);
@@ -184,6 +211,8 @@ impl<T: Cacheable> Departure<T, InPlace> {
             let Self {
                 place, sight, pilot, ..
             } = self;
+            // The error is its caller's: the others have loaders of their own.
+            pilot.land(Err(LoadError::Aborted));
             drop(pilot);
             aside(async move { cache.give_back(&place, sight.seen).await });
         }

@@ -37,8 +37,18 @@ pub(super) struct Departure<T: 'static, E: 'static> {
     pub(super) place: Place,
     pub(super) sight: Sight,
     pub(super) pilot: Pilot<T, E>,
+    pub(super) purpose: Purpose,
+}
+
+/// What a load is begun for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose {
     /// Somebody waits for it.
     pub(super) is_awaited: bool,
+    /// That there is nothing is of use to whoever asked.
+    pub(super) finds_nothing: bool,
+    /// What another process loads, or has loaded, is of no use: it may have begun before this was asked for.
+    pub(super) is_anew: bool,
 }
 
 impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
@@ -58,18 +68,20 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             Ok(permit) => permit,
             Err(overloaded) => return self.pilot.land(Err(overloaded)),
         };
-        let sight = self.sight.clone();
-        self.sight = match self.cache.take_turn(&self.place, sight, self.is_awaited).await {
+        let (sight, purpose) = (self.sight.clone(), self.purpose);
+        let waits = purpose.is_awaited && !purpose.is_anew;
+        self.sight = match self.cache.take_turn(&self.place, sight, waits).await {
             Turn::Ours(sight) => sight,
+            Turn::Theirs if purpose.is_anew => self.sight,
             Turn::Theirs => return,
             Turn::Done(entry) => match self.cache.decode(&entry.header, &entry.body) {
-                Ok(value) => {
+                Ok(value) if value.is_some() || purpose.finds_nothing => {
                     let is_foreign = true;
                     self.pilot.land(Ok(Arrival { value, is_foreign }));
                     self.pilot.stored();
                     return;
                 }
-                Err(_unreadable) => self.sight,
+                _ => self.sight,
             },
         };
         let began = Instant::now();
@@ -110,7 +122,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             ..
         } = self;
         let (seen, mut is_stored) = (sight.seen, false);
-        if let Some(content) = content.filter(|_| !pilot.is_overtaken()) {
+        if let Some(content) = content.and_then(|content| cache.unless_overtaken(&pilot, content)) {
             let place = place.clone();
             let stored = cache.store(vec![Item { place, sight, content }]).await;
             is_stored = stored.contains(&true);
@@ -142,11 +154,16 @@ impl Cache {
         }
     }
 
-    /// Notes whether an entry can be loaded.
+    /// Notes whether an entry could be loaded, and counts it.
     pub(super) fn note(&self, entry: &Key, is_loaded: bool) {
         if !is_loaded {
             self.space.counters.load_failures.add(1);
         }
+        self.remember(entry, is_loaded);
+    }
+
+    /// Notes whether an entry could be loaded.
+    pub(super) fn remember(&self, entry: &Key, is_loaded: bool) {
         let until = (!is_loaded).then(|| later(Instant::now(), self.policy.retry_after));
         self.space.note_failure(entry, until);
     }
@@ -168,6 +185,19 @@ impl Cache {
         let mut tags = self.tags.to_vec();
         tags.extend(given.filter(|tag| !self.tags.contains(tag)));
         Some(Content { cost, tags, ..content })
+    }
+
+    /// Gives back what is to be stored, unless it was overtaken by then.
+    pub(super) fn unless_overtaken<T, E>(&self, pilot: &Pilot<T, E>, content: Content) -> Option<Content>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        if pilot.is_overtaken() {
+            self.space.counters.not_stored.add(1);
+            return None;
+        }
+        Some(content)
     }
 
     /// Waits for the right to load, if Redis has not answered.

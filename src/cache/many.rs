@@ -163,17 +163,22 @@ impl Cache {
             Ok(found) => found.into_iter().collect(),
             Err(error) => {
                 self.space.counters.load_failures.add(1);
-                missing
-                    .iter()
-                    .for_each(|missing| missing.pilot.land(Err(error.clone())));
+                for Missing { place, pilot, .. } in &missing {
+                    self.remember(&place.entry, false);
+                    pilot.land(Err(error.clone()));
+                }
                 return;
             }
         };
         let cost = began.elapsed();
         let (mut items, mut pilots) = (Vec::new(), Vec::new());
         for (key, Missing { place, sight, pilot }) in wanted.iter().zip(missing) {
+            self.remember(&place.entry, true);
             let load = Load::of(found.remove(key));
-            if let Some(content) = self.content(&load, cost).filter(|_| !pilot.is_overtaken()) {
+            if let Some(content) = self
+                .content(&load, cost)
+                .and_then(|content| self.unless_overtaken(&pilot, content))
+            {
                 items.push(Item { place, sight, content });
             }
             pilot.land(Ok(Arrival {

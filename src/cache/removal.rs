@@ -123,13 +123,20 @@ impl Cache {
         self.space.flights.overtake(&entry);
         let ttl = bounded(self.policy.memory_of_removal());
         let owed = Owed::by(self, || self.removal(&entry, ttl).into_iter().collect());
-        let expired = self.service.entries().expire(entry.clone(), token()).await;
+        let expired = self
+            .service
+            .entries()
+            .expire(entry.clone(), token(), removed(), ttl)
+            .await;
         let was_there = matches!(expired, Ok(true));
         owed.settle(expired.map(drop)) && was_there
     }
 
     /// Removes an entry as soon as possible, and for this process at once.
     pub(super) fn remove_later(&self, entry: &Key) {
+        if self.service.road().is_disabled() {
+            return;
+        }
         let ttl = bounded(self.policy.memory_of_removal());
         let unsent = Error::new(ErrorKind::Unavailable, "its caller has gone").unsent();
         self.settled(Err(unsent), || self.removal(entry, ttl).into_iter().collect());

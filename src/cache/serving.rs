@@ -7,7 +7,7 @@ use super::{
     flight::{Joined, Outcome, Passenger},
     freshness::{self, Freshness},
     load::{CacheAnswer, LoadError, Served, StaleReason},
-    loading::{Departure, Loader, aside, within},
+    loading::{Departure, Loader, Purpose, aside, within},
     reading::{Place, Sight},
     storing::{bounded, chance},
 };
@@ -51,6 +51,15 @@ impl Cache {
     {
         let place = self.place(key);
         let mut loader = Some(loader);
+        let awaited = Purpose {
+            is_awaited: true,
+            finds_nothing,
+            is_anew: false,
+        };
+        let aside = Purpose {
+            is_awaited: false,
+            ..awaited
+        };
         loop {
             let cold = self.space.flights.cold::<T, E>(&place.entry);
             let (passenger, is_ours, old) = match cold {
@@ -61,7 +70,7 @@ impl Cache {
                         Hit::Fresh(answer) => {
                             self.slide(&place, &sight);
                             if self.is_due(&place, &sight) {
-                                drop(self.depart(&place, sight, &mut loader, [false, false]).await);
+                                drop(self.depart(&place, sight, &mut loader, (false, aside)).await);
                             }
                             return Ok(answer);
                         }
@@ -69,14 +78,14 @@ impl Cache {
                             return Ok(self.count(old.served(StaleReason::RetryLater)));
                         }
                         Hit::Old(old) if old.is_for_now => {
-                            drop(self.depart(&place, sight, &mut loader, [false, false]).await);
+                            drop(self.depart(&place, sight, &mut loader, (false, aside)).await);
                             return Ok(self.count(old.served(StaleReason::Revalidating)));
                         }
                         Hit::Old(old) => Some(old),
                         Hit::Miss => None,
                     };
                     let is_cold = old.is_none();
-                    match self.depart(&place, sight, &mut loader, [is_cold, true]).await {
+                    match self.depart(&place, sight, &mut loader, (is_cold, awaited)).await {
                         Some((passenger, is_ours)) => (passenger, is_ours, old),
                         None => return Err(LoadError::Aborted),
                     }
@@ -103,7 +112,12 @@ impl Cache {
         let place = self.place(key);
         let sight = self.look(&place).await;
         self.space.flights.overtake(&place.entry);
-        let departed = self.depart(&place, sight, &mut Some(loader), [true, true]).await;
+        let anew = Purpose {
+            is_awaited: true,
+            finds_nothing: false,
+            is_anew: true,
+        };
+        let departed = self.depart(&place, sight, &mut Some(loader), (true, anew)).await;
         let (passenger, is_ours) = departed.ok_or(LoadError::Aborted)?;
         let arrived = self.arrived(passenger, is_ours, None).await;
         arrived.unwrap_or(Err(LoadError::Aborted))
@@ -115,7 +129,7 @@ impl Cache {
         place: &Place,
         sight: Sight,
         loader: &mut Option<F>,
-        [is_cold, is_awaited]: [bool; 2],
+        (is_cold, purpose): (bool, Purpose),
     ) -> Option<(Passenger<T, E>, bool)>
     where
         T: Cacheable,
@@ -130,7 +144,7 @@ impl Cache {
                     place: place.clone(),
                     sight,
                     pilot,
-                    is_awaited,
+                    purpose,
                 };
                 let loader = loader.take()?;
                 Some((departure.begin(loader()).await, true))

@@ -35,8 +35,9 @@ pub(crate) enum EntryAct {
     Release { lease: u64, tell: Option<Tell> },
     /// Lets the life of this content begin anew. Answers 1 if it is still there.
     Touch { id: Id, at: i64, ttl: Ttl },
-    /// Declares whatever is there stale, and gives it a new identity. Answers 1 if there was a value.
-    Expire { id: Id },
+    /// Declares whatever is there stale, and gives it a new identity. Where nothing at all is, it puts this, so that what is being loaded is not stored
+    /// there. Answers 1 if there was a value.
+    Expire { id: Id, removed: Bytes, ttl: Ttl },
     /// Returns the version at the key, or makes it this one where there is none; it lives for so long at least. Answers text: `c` for a version that was
     /// made so, `r` for one that was raised, sixteen hexadecimal digits, `:`, and how many milliseconds ago it was set.
     Mark { id: Id, ttl: Ttl },

@@ -39,7 +39,7 @@ pub(super) fn answer(store: &mut Store, command: EntryCommand, now: Instant) -> 
         } => take_lease(store, key, (lease, ttl), seen, placeholder, now),
         EntryAct::Release { lease, .. } => Ok(release(store, key, lease, now)),
         EntryAct::Touch { id, at, ttl } => Ok(touch(store, key, id, (at, ttl), now)),
-        EntryAct::Expire { id } => Ok(expire(store, key, id, now)),
+        EntryAct::Expire { id, removed, ttl } => expire(store, key, id, (removed, ttl), now),
         EntryAct::Mark { id, ttl } => mark(store, key, id, ttl, now),
     }
 }
@@ -127,9 +127,13 @@ fn touch(store: &mut Store, key: Bytes, id: Id, (at, ttl): (i64, Ttl), now: Inst
     Reply::Integer(1)
 }
 
-fn expire(store: &mut Store, key: Bytes, id: Id, now: Instant) -> Reply {
+fn expire(store: &mut Store, key: Bytes, id: Id, (removed, ttl): (Bytes, Ttl), now: Instant) -> Result<Reply> {
     let Some(present) = Present::at(store, &key, now) else {
-        return Reply::Integer(0);
+        if store.live(&key, now).is_none() {
+            store.check_fit(key.len() + removed.len())?;
+            store.put(key, Data::Text(removed), deadline(now, ttl));
+        }
+        return Ok(Reply::Integer(0));
     };
     let is_value = present.is(Kind::Value) || present.is(Kind::NotFound);
     let id = (ID, &id.to_be_bytes()[..]);
@@ -140,7 +144,7 @@ fn expire(store: &mut Store, key: Bytes, id: Id, now: Instant) -> Reply {
         present.with([id, no_lease[0], no_lease[1]])
     };
     store.put(key, Data::Text(envelope), present.expires);
-    Reply::Integer(is_value.into())
+    Ok(Reply::Integer(is_value.into()))
 }
 
 fn mark(store: &mut Store, key: Bytes, id: Id, ttl: Ttl, now: Instant) -> Result<Reply> {

@@ -87,9 +87,9 @@ impl<'a> EntryOperations<'a> {
         self.ask(key, EntryAct::Touch { id, at, ttl }, Reply::into_flag)
     }
 
-    /// Declares what is there stale, and says whether there was a value.
-    pub(crate) fn expire(&self, key: Key, id: Id) -> Request<'a, bool> {
-        self.ask(key, EntryAct::Expire { id }, Reply::into_flag)
+    /// Declares what is there stale, and says whether there was a value. Where nothing is, this is put.
+    pub(crate) fn expire(&self, key: Key, id: Id, removed: Bytes, ttl: Ttl) -> Request<'a, bool> {
+        self.ask(key, EntryAct::Expire { id, removed, ttl }, Reply::into_flag)
     }
 
     /// Returns the version at a key as text, or makes it this one.

@@ -81,10 +81,14 @@ static TOUCH: Lazy<String> = Lazy::new(|| {
     ))
 });
 
-/// `ARGV`: the new identity. What is no value gets it too, and no lease stays, so that what is being loaded is not stored there.
+/// `ARGV`: the new identity; what is put where nothing is, and its time to live in milliseconds. What is no value gets a new identity too, and no
+/// lease stays, so that what is being loaded is not stored there.
 static EXPIRE: Lazy<String> = Lazy::new(|| {
     of_envelope(&format!(
-        "if head == '' then return 0 end \
+        "if head == '' then \
+         if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end \
+         return 0 \
+         end \
          redis.call('SETRANGE', KEYS[1], {ID}, ARGV[1]) \
          redis.call('SETRANGE', KEYS[1], {LEASE}, string.rep('\\0', 8) .. string.rep('0', 16)) \
          if string.byte(at({KIND}, 1)) > {LAST_LOADED} then return 0 end \
@@ -140,7 +144,7 @@ pub(super) fn script(act: EntryAct) -> (&'static str, Vec<Bytes>) {
             let at = Bytes::copy_from_slice(&at.to_be_bytes());
             (&TOUCH, vec![number(id), at, millis(ttl)])
         }
-        EntryAct::Expire { id } => (&EXPIRE, vec![number(id)]),
+        EntryAct::Expire { id, removed, ttl } => (&EXPIRE, vec![number(id), removed, millis(ttl)]),
         EntryAct::Mark { id, ttl } => (&MARK, vec![version('c', id, ttl), millis(ttl)]),
     }
 }
@@ -216,7 +220,11 @@ mod tests {
 
     #[test]
     fn scripts_look_where_the_header_says() {
-        let (script, _) = script(EntryAct::Expire { id: 1 });
+        let (script, _) = script(EntryAct::Expire {
+            id: 1,
+            removed: "r".into(),
+            ttl: ttl(),
+        });
         assert!(script.contains("'GETRANGE', KEYS[1], 0, 48)"), "{script}");
         assert!(script.contains(r"~= '\253\114\099\001'"), "{script}");
         assert!(script.contains("'SETRANGE', KEYS[1], 8, ARGV[1])"), "{script}");

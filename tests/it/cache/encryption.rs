@@ -4,7 +4,10 @@ use bytes::Bytes;
 use redis_manager::{Cache, CachePolicy, Config, RedisManager};
 
 use super::{Runs, is_stored};
-use crate::{face::Shared, support::RedisServer};
+use crate::{
+    face::Shared,
+    support::{RedisServer, eventually},
+};
 
 const SECRET: &str = "the answer is forty-two";
 
@@ -118,6 +121,10 @@ async fn behaviour_20_without_a_key_nothing_is_stored_and_the_value_is_the_loade
     for count in 1..3 {
         let loaded = cache.get_or_load("k", runs.bring(SECRET.to_owned())).await;
         assert_eq!((loaded.unwrap().as_str(), runs.count()), (SECRET, count));
+        eventually("nobody tries to store it any more", || async {
+            cache.metrics().not_stored == count as u64
+        })
+        .await;
     }
     assert!(!put(&cache).await);
     assert_eq!(

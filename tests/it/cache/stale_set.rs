@@ -101,9 +101,13 @@ impl Event {
         assert!(done, "{self:?}");
     }
 
-    /// Whether the load may be stored all the same: it does not have the tag, or nothing tells of what was not there.
-    fn is_harmless(self, before: Before) -> bool {
-        self == Self::InvalidateTagOfLoader && before == Before::Fresh
+    /// Whether the load may be stored all the same: it does not have the tag; or nothing at the server tells of it, as documented.
+    fn is_harmless(self, before: Before, is_foreign: bool) -> bool {
+        match self {
+            Self::InvalidateTagOfLoader => before == Before::Fresh,
+            Self::RemoveMatching => before == Before::Absent && is_foreign,
+            _ => false,
+        }
     }
 }
 
@@ -113,8 +117,12 @@ fn cache_of(redis: &RedisManager, name: String, policy: &CachePolicy) -> Cache {
 
 /// Goes through all that can happen, each in a cache of its own.
 async fn nothing_old_is_stored(loads: &RedisManager, happens: &RedisManager, policy: &CachePolicy) {
+    let is_foreign = !std::ptr::eq(loads, happens);
     for before in BEFORE {
-        for event in EVENTS.into_iter().filter(|event| !event.is_harmless(before)) {
+        for event in EVENTS
+            .into_iter()
+            .filter(|event| !event.is_harmless(before, is_foreign))
+        {
             let name = format!("{before:?} {event:?}");
             let (cache, other) = (cache_of(loads, name.clone(), policy), cache_of(happens, name, policy));
             let (key, gate) = ("k", Gate::closed());
@@ -129,6 +137,8 @@ async fn nothing_old_is_stored(loads: &RedisManager, happens: &RedisManager, pol
             let expected = matches!(event, Event::Put | Event::Write).then_some(NEW);
             for cache in [&cache, &other] {
                 assert_eq!(cache.get::<u64>(key).await, expected, "{case}");
+            }
+            for cache in [&cache, &other] {
                 let anew = cache.get_or_load(key, Runs::default().bring(NEW)).await;
                 assert_eq!(anew.unwrap(), NEW, "{case}");
             }
@@ -252,4 +262,27 @@ async fn behaviour_11_of_many_keys_only_what_was_removed_is_not_stored(redis: &R
         cache.get_many::<u64, _>(["a", "b", "c"]).await,
         [Some(OLD), None, Some(OLD)]
     );
+}
+
+#[tokio::test]
+async fn behaviour_11_under_a_lease_a_refresh_is_neither_anothers_load_nor_the_value_from_before() {
+    let shared = Shared::join();
+    let other = patient(&shared.server.url(), &shared.prefix);
+    let (first, second) = (
+        shared.redis.cache("refresh").with(leased()),
+        other.cache("refresh").with(leased()),
+    );
+    assert!(first.put("k", &0_u64).await);
+    let gate = Gate::closed();
+    let slow = first.refresh("k", gate.bring(OLD));
+    let quick = async {
+        gate.is_reached().await;
+        let quick = second.refresh("k", Runs::default().bring(NEW)).await;
+        eventually("it is stored", || async { second.get::<u64>("k").await == Some(NEW) }).await;
+        gate.open();
+        quick
+    };
+    let (slow, quick) = tokio::join!(slow, quick);
+    assert_eq!((slow.unwrap(), quick.unwrap()), (OLD, NEW));
+    assert_eq!(first.get::<u64>("k").await, Some(NEW));
 }

@@ -62,6 +62,14 @@ fn touch(id: Id, at: i64) -> EntryAct {
     }
 }
 
+fn expire(id: Id) -> EntryAct {
+    EntryAct::Expire {
+        id,
+        removed: envelope(Kind::Removed, 0xe),
+        ttl: ttl(60_000),
+    }
+}
+
 /// Says whether the first is the second but for the bytes in these places.
 fn differs_only(found: &Bytes, expected: &Bytes, places: &[RangeInclusive<usize>]) -> bool {
     let mut pairs = found.iter().zip(expected).enumerate();
@@ -140,7 +148,7 @@ async fn what_is_none_of_ours_counts_as_nothing_and_is_overwritten() {
                 fill(Seen::Lease(1), 2),
                 release(1),
                 touch(1, 5),
-                EntryAct::Expire { id: 2 },
+                expire(2),
             ] {
                 assert_eq!(backend.number(KEY, act.clone()).await, 0, "{command:?} {act:?}");
             }
@@ -256,8 +264,10 @@ async fn to_touch_lets_the_same_content_live_anew() {
 #[tokio::test]
 async fn to_expire_makes_values_stale_and_gives_whatever_is_there_another_identity() {
     at_both(async |backend| {
-        assert_eq!(backend.number(KEY, EntryAct::Expire { id: 6 }).await, 0);
-        assert_eq!(backend.get(KEY).await, None);
+        assert_eq!(backend.number(KEY, expire(6)).await, 0);
+        assert_eq!(backend.get(KEY).await, Some(envelope(Kind::Removed, 0xe)));
+        assert!((50_000..=60_000).contains(&backend.pttl(KEY).await));
+        assert_eq!(backend.number(KEY, fill(Seen::Nothing, 7)).await, 0);
         for (kind, is_value) in [
             (Kind::Value, true),
             (Kind::NotFound, true),
@@ -265,7 +275,7 @@ async fn to_expire_makes_values_stale_and_gives_whatever_is_there_another_identi
             (Kind::Awaited, false),
         ] {
             backend.set(KEY, envelope(kind, 5), 60_000).await;
-            let answer = backend.number(KEY, EntryAct::Expire { id: 6 }).await;
+            let answer = backend.number(KEY, expire(6)).await;
             assert_eq!(answer, i64::from(is_value), "{kind:?}");
             let header = backend.header(KEY).await;
             assert_eq!((header.id, header.is_declared_stale), (6, is_value), "{kind:?}");
@@ -400,7 +410,7 @@ async fn an_error_of_the_server_comes_back_and_nothing_was_done() {
         fill(Seen::Content(1), 2),
         lease(1, 60_000, Some(1)),
         touch(1, 5),
-        EntryAct::Expire { id: 2 },
+        expire(2),
         EntryAct::Mark { id: 2, ttl: ttl(5) },
     ] {
         let error = backend.act(KEY, act.clone()).await.unwrap_err();
