@@ -202,6 +202,11 @@ where
         Passenger(self.flight.progress.subscribe())
     }
 
+    /// Says whether more than one wait for it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.flight.progress.receiver_count() > 1
+    }
+
     /// Tells everybody what it has brought. There is nothing of an error to be stored: who has it, and asks again, loads.
     pub(super) fn land(&self, outcome: Outcome<T, E>) {
         let stored = outcome.is_err().then(Instant::now);

@@ -94,9 +94,21 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
         match outcome {
             Ok(load) => self.arrive(load, began.elapsed()).await,
             Err(error) => {
-                self.pilot.land(Err(error));
-                self.cache.give_back(&self.place, self.sight.seen).await;
-                linger(self.pilot).await;
+                let Self {
+                    cache,
+                    place,
+                    sight,
+                    pilot,
+                    ..
+                } = self;
+                let is_shared = pilot.is_shared();
+                pilot.land(Err(error));
+                // Who alone has an error may take it out.
+                let pilot = is_shared.then_some(pilot);
+                cache.give_back(&place, sight.seen).await;
+                if let Some(pilot) = pilot {
+                    linger(pilot).await;
+                }
             }
         }
     }

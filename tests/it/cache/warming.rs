@@ -26,7 +26,7 @@ fn squares(
         let square = |key: String| {
             let number: u64 = key.parse().unwrap();
             // There are no odd ones.
-            (number % 2 == 0).then_some((key, number * number))
+            number.is_multiple_of(2).then_some((key, number * number))
         };
         let found = keys.into_iter().filter_map(square).collect();
         Box::pin(async move { Ok(found) })
