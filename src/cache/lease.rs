@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    pin::pin,
     time::{Duration, Instant},
 };
 
@@ -19,6 +20,9 @@ use crate::{
     envelope::{Draft, Kind},
     service::{Leased, Subscription},
 };
+
+/// So often whoever waits looks whether the server is still there; it is not asked.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Whose turn it is to load.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl Cache {
                     Some(news) => {
                         // Not all at once, if it ends without a word.
                         let left = Duration::from_millis(left) + Duration::from_millis(20).mul_f64(chance());
-                        drop(timeout(left, news.next()).await);
+                        self.within_lease(place, left, news.next()).await;
                     }
                 },
                 Ok(Leased::Changed) => {}
@@ -85,8 +89,23 @@ impl Cache {
             Ok(news) => Some(news),
             Err(error) => {
                 tracing::debug!(%error, "nobody can tell when another process has loaded");
-                sleep(Duration::from_millis(left)).await;
+                let never = std::future::pending::<Infallible>();
+                self.within_lease(place, Duration::from_millis(left), never).await;
                 None
+            }
+        }
+    }
+
+    /// Waits for a word for so long as a lease holds. Where its server is gone, so is the lease, and nobody can tell.
+    async fn within_lease(&self, place: &Place, left: Duration, word: impl Future) {
+        let (began, mut word) = (Instant::now(), pin!(word));
+        let road = self.service.road();
+        let key = road.prefix().key(place.entry.clone());
+        while let Some(left) = left.checked_sub(began.elapsed())
+            && key.as_ref().is_ok_and(|key| road.is_open_at(key))
+        {
+            if timeout(left.min(LOOK), word.as_mut()).await.is_ok() {
+                return;
             }
         }
     }

@@ -188,14 +188,18 @@ impl Road {
 
     /// Says whether a command may be sent now without connecting anew: after `disconnect`, that is for a call to do.
     fn is_open_for(&self, command: &Command) -> bool {
+        command.key().is_some_and(|key| self.is_open_at(key))
+    }
+
+    /// Says whether a key can be asked for now without connecting anew.
+    pub(crate) fn is_open_at(&self, key: &[u8]) -> bool {
         match &self.backend {
             Backend::Disabled(_) => false,
             Backend::Embedded(_) | Backend::Guest(_) => true,
             Backend::Server(Topology::One(node)) => node.is_open(),
             // Of a node that has taken over from another nobody may have asked anything yet.
-            Backend::Server(Topology::Cluster(cluster)) => command
-                .key()
-                .and_then(|key| cluster.peek(slot_of(key), |node| !node.is_refusing()))
+            Backend::Server(Topology::Cluster(cluster)) => cluster
+                .peek(slot_of(key), |node| !node.is_refusing())
                 .unwrap_or_default(),
         }
     }

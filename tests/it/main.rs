@@ -42,6 +42,7 @@ mod scripts;
 mod secrets;
 mod servers;
 mod service;
+mod shared_cache;
 mod sockets;
 mod spans;
 mod surface;

@@ -1,6 +1,7 @@
 //! A Redis Cluster: every operation on it, and what is done to it while it is used.
 
 mod answers;
+mod cache;
 mod faults;
 mod journal;
 mod moves;
