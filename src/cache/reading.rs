@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::{
     Cache,
     freshness::{self, Freshness},
-    loading::aside,
+    tasks::aside,
     version::Version,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub(super) struct Sight {
     pub(super) began: Instant,
     /// What is at the key; `None` if that is not known: then nothing may be stored.
     pub(super) seen: Option<Seen>,
+    /// It stands for nothing but a lease.
+    is_awaited: bool,
     pub(super) epoch: Version,
     /// Versions of tags, as far as they were asked for.
     pub(super) tags: Vec<(Bytes, Version)>,
@@ -49,6 +51,15 @@ pub(super) struct Entry {
     /// Unpacked.
     pub(super) body: Bytes,
     pub(super) freshness: Freshness,
+}
+
+/// What a load began with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Basis {
+    schema: u32,
+    content: Option<Seen>,
+    epoch: Version,
+    tags: Vec<(Bytes, Version)>,
 }
 
 /// What was at the key of an entry.
@@ -81,9 +92,24 @@ impl Sight {
         Self {
             began,
             seen: None,
+            is_awaited: false,
             epoch: Version::Absent,
             tags: Vec::new(),
             entry: None,
+        }
+    }
+
+    /// Returns what a load depends on that begins now.
+    pub(super) fn basis(&self, schema: u32) -> Basis {
+        Basis {
+            schema,
+            content: match self.seen {
+                // Somebody loads, which is nothing yet.
+                Some(Seen::Content(_)) if self.is_awaited => Some(Seen::Nothing),
+                seen => seen,
+            },
+            epoch: self.epoch,
+            tags: self.tags.clone(),
         }
     }
 
@@ -99,6 +125,21 @@ impl Sight {
             Some(Seen::Content(id)) => Some(id),
             Some(Seen::Nothing | Seen::Lease(_)) | None => None,
         }
+    }
+}
+
+impl Basis {
+    /// Says whether a load that began with this is one of what is seen now: nothing was stored, removed or invalidated in between.
+    pub(super) fn is_that_of(&self, other: &Self) -> bool {
+        let tags = self.tags.iter();
+        let pairs = tags.filter_map(|(tag, before)| {
+            let (_, now) = other.tags.iter().find(|(name, _)| name == tag)?;
+            Some((*before, *now))
+        });
+        self.schema == other.schema
+            && self.content == other.content
+            && self.epoch.has_held(other.epoch)
+            && pairs.into_iter().all(|(before, now)| before.has_held(now))
     }
 }
 
@@ -227,6 +268,7 @@ impl Cache {
         let mut sight = Sight {
             began,
             seen: Some(Seen::Nothing),
+            is_awaited: false,
             epoch: version(glance.epoch)?,
             tags: tags.collect::<Result<_>>()?,
             entry: None,
@@ -240,6 +282,7 @@ impl Cache {
             Some(envelope) => match Header::read(envelope) {
                 Ok(header) => {
                     sight.seen = Some(Seen::Content(header.id));
+                    sight.is_awaited = header.kind == Kind::Awaited;
                     Found::Envelope(header, envelope.clone())
                 }
                 Err(unreadable) => Found::Unreadable(unreadable, envelope.clone()),
