@@ -74,6 +74,10 @@ pub struct Config {
     pub tls_key_file: Option<PathBuf>,
     /// `REDIS_TLS_SERVER_NAME`: the name, or the address, that the server's certificate must bear; the host's by default.
     pub tls_server_name: Option<String>,
+    /// `REDIS_ENCRYPTION_KEY`: the keys of caches that keep their values encrypted, `id:key` with 32 bytes in base64 or hexadecimal, several separated by
+    /// commas: the first one encrypts, all of them decrypt. It encrypts nothing by itself, and needs the feature `encryption`; `EncryptionKeys`
+    /// explains it.
+    pub encryption_key: Option<Secret>,
     /// `REDIS_MAX_CONNECTIONS`: upper bound of the pool, for each server, 10 by default; how many are opened is the manager's choice.
     pub max_connections: usize,
     /// `REDIS_SOCKET_TIMEOUT`: the deadline of every call, 0.5 s by default.
@@ -91,6 +95,9 @@ pub struct Config {
     /// `REDIS_SERVE_STALE_IN_OUTAGE`: for how long after the beginning of an outage reads are answered by what the near cache still has; 0, the
     /// default, means never.
     pub serve_stale_in_outage: Duration,
+    /// `REDIS_REPLAY_DELETES`: whether keys that [`delete`](crate::RedisManager::delete) could not delete, because of an outage or a timeout, are
+    /// deleted after it, before anything is read; off by default. Right for a cache; wrong for keys that others may have written again meanwhile.
+    pub replay_deletes: bool,
 }
 
 /// Which calls of different tasks may share a round trip (`REDIS_BATCHING`).
@@ -154,6 +161,7 @@ impl Default for Config {
             tls_cert_file: None,
             tls_key_file: None,
             tls_server_name: None,
+            encryption_key: None,
             max_connections: 10,
             socket_timeout: Duration::from_millis(500),
             socket_connect_timeout: Duration::from_secs(1),
@@ -162,6 +170,7 @@ impl Default for Config {
             near_cache_mb: 0,
             near_cache_ttl: Duration::from_secs(60),
             serve_stale_in_outage: Duration::ZERO,
+            replay_deletes: false,
         }
     }
 }

@@ -5,10 +5,11 @@
 
 mod channels;
 mod data;
-mod glob;
+mod entries;
 mod hashes;
 mod keys;
 mod lists;
+mod scan;
 mod sets;
 mod sorted_sets;
 mod store;
@@ -57,10 +58,7 @@ impl Embedded {
     }
 
     pub(crate) fn execute(&self, command: Command) -> Result<Reply> {
-        match self.channels.answer(&command) {
-            Some(receivers) => Ok(receivers),
-            None => execute(&mut self.store(), command, Instant::now()),
-        }
+        self.answer(command, |command| execute(&mut self.store(), command, Instant::now()))
     }
 
     /// Listens to what is published here.
@@ -85,11 +83,21 @@ impl Embedded {
         if !watched.iter().all(is_unchanged) {
             return None;
         }
-        let answer = |command| match self.channels.answer(&command) {
-            Some(receivers) => Ok(receivers),
-            None => execute(&mut store, command, now),
-        };
+        let answer = |command| self.answer(command, |command| execute(&mut store, command, now));
         Some(commands.into_iter().map(answer).collect())
+    }
+
+    /// Answers a command, and publishes what is to be told once it was executed.
+    fn answer(&self, command: Command, execute: impl FnOnce(Command) -> Result<Reply>) -> Result<Reply> {
+        if let Some(receivers) = self.channels.answer(&command) {
+            return Ok(receivers);
+        }
+        let to_be_told = entries::to_be_told(&command);
+        let answer = execute(command);
+        if let (Some(tell), Ok(Reply::Integer(1))) = (to_be_told, &answer) {
+            self.channels.tell(tell);
+        }
+        answer
     }
 
     /// A panic while the lock was held would have left the store as consistent as any early return.
@@ -140,7 +148,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
             let value = store.look(&key, now, |hash: &mut Hash| hash.get(&field))?;
             Ok(value.flatten().map_or(Reply::Nil, Reply::Bytes))
         }
-        Command::Entry(_) => Err(Error::new(ErrorKind::Unsupported, "entries come next")),
+        Command::Entry(entry) => entries::answer(store, entry, now),
         Command::Call(call) => call_by_name(store, &call, now),
     }
 }

@@ -106,6 +106,9 @@
 //!
 //! None is on by default.
 //!
+//! - `encryption`: caches that ask for it keep their values encrypted, by AES-256-GCM with ring. `REDIS_ENCRYPTION_KEY` holds the keys,
+//!   `EncryptionKeys` explains them.
+//! - `macros`: `#[cached]`, which puts a read-through cache in front of an async function.
 //! - `msgpack`: typed values as MessagePack.
 //! - `near-cache`: what was read lately is kept in this process, and the server tells of changes: a hot read costs a fraction of a microsecond and
 //!   sends nothing. `REDIS_NEAR_CACHE_MB` switches it on; [`Health::near_cache`] says how it is.
@@ -125,6 +128,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // the public face
+mod cache;
+#[cfg(feature = "macros")]
+mod cached;
 mod entities;
 mod global;
 mod manager;
@@ -144,6 +150,7 @@ mod near;
 mod transport;
 
 // plain data
+mod attached;
 mod breaker;
 mod capabilities;
 mod codec;
@@ -151,6 +158,8 @@ mod command;
 mod config;
 mod envelope;
 mod error;
+mod glob;
+mod journal;
 mod key;
 mod messages;
 mod metrics;
@@ -159,11 +168,25 @@ mod ttl;
 mod typed_key;
 mod value;
 
+pub use cache::{
+    Cache, CacheAnswer, CacheLookup, CacheMetrics, CachePolicy, Cacheable, Load, LoadError, Loading, Served,
+    StaleReason, WarmProgress,
+};
 pub use cache_store::{CacheFuture, CacheStore, CacheStoreExt, MemoryCache};
+#[cfg(feature = "macros")]
+#[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
+#[doc(inline)]
+pub use cached::cached;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+pub use cached::expansion as __cached;
 pub use capabilities::{Capabilities, Flavour, ServerMode, ServerVersion, Support};
 pub use codec::Format;
 pub use config::{Batching, Config, Secret};
 pub use entities::{Entities, Listing};
+#[cfg(feature = "encryption")]
+#[cfg_attr(docsrs, doc(cfg(feature = "encryption")))]
+pub use envelope::EncryptionKeys;
 pub use error::{Error, ErrorKind, Result};
 pub use global::redis_manager;
 pub use key::{IntoKeys, Key};

@@ -252,7 +252,11 @@ impl RedisManager {
     pub fn metrics(&self) -> Metrics {
         match &self.service.road().backend {
             Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => Metrics::default(),
-            Backend::Server(topology) => topology.metrics(),
+            Backend::Server(topology) => {
+                let mut metrics = topology.metrics();
+                self.service.road().journal().count(&mut metrics);
+                metrics
+            }
         }
     }
 

@@ -43,6 +43,10 @@ pub struct Metrics {
     pub near_invalidations: u64,
     /// How often the near cache was emptied as a whole.
     pub near_flushes: u64,
+    /// What could not be removed when that was asked for, and was later.
+    pub replayed: u64,
+    /// Deletes that were to be sent later, and of which there were too many.
+    pub replays_dropped: u64,
 }
 
 impl Metrics {
@@ -60,6 +64,8 @@ impl Metrics {
             near_stored: self.near_stored + other.near_stored,
             near_invalidations: self.near_invalidations + other.near_invalidations,
             near_flushes: self.near_flushes + other.near_flushes,
+            replayed: self.replayed + other.replayed,
+            replays_dropped: self.replays_dropped + other.replays_dropped,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod deletion;
+mod entries;
 mod hashes;
 mod json_module;
 mod keys;
@@ -22,7 +23,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(crate) use self::strings::SetOptions;
 pub use self::{
     deletion::{Deletion, StopHandle},
     hashes::{FieldExpiry, FieldPersist, FieldTtl, HashOperations},
@@ -43,6 +43,10 @@ pub use self::{
     subscription::Subscription,
     transaction::{Transaction, Watch},
     typed::{TypedGetExCommand, TypedOperations},
+};
+pub(crate) use self::{
+    entries::{EntryOperations, Leased},
+    strings::SetOptions,
 };
 use crate::{
     capabilities::Capabilities,
@@ -195,6 +199,18 @@ impl RedisService {
     #[cfg_attr(docsrs, doc(cfg(feature = "msgpack")))]
     pub fn message_pack(&self) -> TypedOperations<'_> {
         TypedOperations::new(self, Format::MessagePack)
+    }
+
+    /// The steps of the read-through cache.
+    pub(crate) fn entries(&self) -> EntryOperations<'_> {
+        EntryOperations::new(&self.road)
+    }
+
+    /// Returns what the near cache knows of all these keys; nothing if it does not know one of them.
+    pub(crate) fn near_values(&self, keys: &[Key]) -> Option<Vec<Option<Reply>>> {
+        let live = self.road.near_is_live()?;
+        let value = |key| Some(self.road.near(live, key)?.into_bytes().map(Reply::Bytes));
+        keys.iter().map(value).collect()
     }
 
     /// Reads the value at a key. The way of the forgiving face: what is near is answered at once, nothing is built for a call that is refused, and no

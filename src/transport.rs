@@ -15,6 +15,7 @@
 //! - [`nearby`]: the same road where there is a near cache;
 //! - [`pipeline`]: many commands, one after the other without waiting for answers;
 //! - [`in_order`]: many commands in a client's queue;
+//! - [`replay`]: what could not be removed, sent later;
 //! - [`session`]: what one caller asks on a connection of its own;
 //! - [`blocking`]: commands that wait at the server;
 //! - [`private`]: such connections;
@@ -39,6 +40,7 @@
 //! - [`scriptless`]: lists that could be misread, where no scripts are permitted;
 //! - [`knowledge`], [`findings`]: what came of that, for one connection's life and for the next;
 //! - [`clustered`]: the same road where there is a cluster;
+//! - [`slots`]: where in it keys are, for patterns that keep several together;
 //! - [`manner`]: how a node of a cluster is asked;
 //! - [`importing`]: the connection for slots that are being moved to a node;
 //! - [`guard`]: reply shapes that the client library would misread never reach it.
@@ -75,8 +77,10 @@ mod pipeline;
 mod places;
 mod private;
 mod pubsub;
+pub(crate) mod replay;
 mod scriptless;
 pub(crate) mod session;
+mod slots;
 mod survey;
 mod token;
 pub(crate) mod topology;

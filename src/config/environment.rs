@@ -28,6 +28,7 @@ struct Environment {
     redis_tls_cert_file: Option<String>,
     redis_tls_key_file: Option<String>,
     redis_tls_server_name: Option<String>,
+    redis_encryption_key: Option<String>,
     redis_max_connections: Option<String>,
     redis_socket_timeout: Option<String>,
     redis_socket_connect_timeout: Option<String>,
@@ -36,9 +37,10 @@ struct Environment {
     redis_near_cache_mb: Option<String>,
     redis_near_cache_ttl: Option<String>,
     redis_serve_stale_in_outage: Option<String>,
+    redis_replay_deletes: Option<String>,
 }
 
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 28] = [
     "ENABLE_REDIS",
     "REDIS_URL",
     "REDIS_HOST",
@@ -57,6 +59,7 @@ const KNOWN: [&str; 26] = [
     "REDIS_TLS_CERT_FILE",
     "REDIS_TLS_KEY_FILE",
     "REDIS_TLS_SERVER_NAME",
+    "REDIS_ENCRYPTION_KEY",
     "REDIS_MAX_CONNECTIONS",
     "REDIS_SOCKET_TIMEOUT",
     "REDIS_SOCKET_CONNECT_TIMEOUT",
@@ -65,6 +68,7 @@ const KNOWN: [&str; 26] = [
     "REDIS_NEAR_CACHE_MB",
     "REDIS_NEAR_CACHE_TTL",
     "REDIS_SERVE_STALE_IN_OUTAGE",
+    "REDIS_REPLAY_DELETES",
 ];
 
 impl Config {
@@ -154,6 +158,7 @@ impl Config {
             redis_tls_cert_file,
             redis_tls_key_file,
             redis_tls_server_name,
+            redis_encryption_key,
             redis_max_connections,
             redis_socket_timeout,
             redis_socket_connect_timeout,
@@ -162,6 +167,7 @@ impl Config {
             redis_near_cache_mb,
             redis_near_cache_ttl,
             redis_serve_stale_in_outage,
+            redis_replay_deletes,
         } = environment;
         let default = Self::default();
         let url = set(redis_url);
@@ -186,6 +192,7 @@ impl Config {
             tls_cert_file: set(redis_tls_cert_file).map(Into::into),
             tls_key_file: set(redis_tls_key_file).map(Into::into),
             tls_server_name: set(redis_tls_server_name),
+            encryption_key: set(redis_encryption_key).map(Secret::from),
             max_connections: {
                 let connections = number(CONNECTIONS, 1..=10_000);
                 read(
@@ -226,6 +233,12 @@ impl Config {
                 let (value, default) = (redis_serve_stale_in_outage, default.serve_stale_in_outage);
                 read("REDIS_SERVE_STALE_IN_OUTAGE", value, default, grace)?
             },
+            replay_deletes: read(
+                "REDIS_REPLAY_DELETES",
+                redis_replay_deletes,
+                default.replay_deletes,
+                flag,
+            )?,
         })
     }
 }
@@ -372,6 +385,7 @@ mod tests {
         assert_eq!(config.socket_connect_timeout, Duration::from_secs(1));
         assert_eq!((config.near_cache_mb, config.near_cache_ttl.as_secs()), (0, 60));
         assert_eq!(config.serve_stale_in_outage, Duration::ZERO);
+        assert!(!config.replay_deletes);
     }
 
     #[test]
@@ -403,6 +417,7 @@ mod tests {
             ("REDIS_NEAR_CACHE_MB", "-5", "megabytes"),
             ("REDIS_NEAR_CACHE_TTL", "0", "seconds"),
             ("REDIS_SERVE_STALE_IN_OUTAGE", "-1", "0 to 86400"),
+            ("REDIS_REPLAY_DELETES", "2", "true, false"),
             ("REDIS_HOST", "localhost:6379", "without scheme or port"),
         ];
         for (name, value, accepted) in cases {

@@ -8,7 +8,10 @@ use super::{
     route::{Route, check},
     target::Target,
 };
-use crate::error::{Error, Result};
+use crate::{
+    envelope::EncryptionKeys,
+    error::{Error, ErrorKind, Result},
+};
 
 /// Checked configuration. Nothing asks again whether it is right.
 #[derive(Debug, Clone)]
@@ -19,12 +22,16 @@ pub(crate) struct Settings {
     pub(crate) db: u8,
     /// How connections are encrypted, if they are.
     pub(crate) tls: Option<TlsSettings>,
+    /// By what caches encrypt values, if they ask for it.
+    pub(crate) encryption: Option<EncryptionKeys>,
     pub(crate) max_connections: usize,
     pub(crate) batching: Batching,
     pub(crate) deadline: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) key_prefix: String,
     pub(crate) near: NearPlan,
+    /// Whether plain deletes that could not be sent are sent later.
+    pub(crate) replay_deletes: bool,
 }
 
 /// Whether there is to be a near cache.
@@ -70,6 +77,7 @@ impl TryFrom<Config> for Settings {
             tls_cert_file: _,
             tls_key_file: _,
             tls_server_name: _,
+            encryption_key,
             db,
             username,
             password,
@@ -81,6 +89,7 @@ impl TryFrom<Config> for Settings {
             near_cache_mb,
             near_cache_ttl,
             serve_stale_in_outage,
+            replay_deletes,
         } = config;
         check(max_connections > 0, "REDIS_MAX_CONNECTIONS", "at least one connection")?;
         for (variable, time) in [
@@ -90,6 +99,7 @@ impl TryFrom<Config> for Settings {
         ] {
             check(time >= Duration::from_millis(1), variable, "at least 0.001 seconds")?;
         }
+        let encryption = encryption_key.as_ref().map(encryption_keys).transpose()?;
         let near = NearPlan::of(near_cache_mb, near_cache_ttl, serve_stale_in_outage, &route.target);
         if let NearPlan::Useless(reason) = near {
             tracing::warn!(reason, "REDIS_NEAR_CACHE_MB has no effect");
@@ -101,13 +111,20 @@ impl TryFrom<Config> for Settings {
             password: route.password.or(password),
             db: route.db.unwrap_or(db),
             tls,
+            encryption,
             max_connections,
             batching,
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
             key_prefix,
+            replay_deletes,
         })
     }
+}
+
+fn encryption_keys(text: &Secret) -> Result<EncryptionKeys> {
+    let keys = EncryptionKeys::parse(text.expose());
+    keys.map_err(|error| Error::new(ErrorKind::Config, format!("REDIS_ENCRYPTION_KEY: {}", error.message())))
 }
 
 impl NearPlan {
@@ -150,6 +167,7 @@ impl Settings {
             socket_timeout,
             socket_connect_timeout,
             key_prefix,
+            replay_deletes,
             ..
         } = Config::default();
         Self {
@@ -158,12 +176,14 @@ impl Settings {
             password: None,
             db,
             tls: None,
+            encryption: None,
             max_connections,
             batching,
             deadline: socket_timeout,
             connect_timeout: socket_connect_timeout,
             key_prefix,
             near: NearPlan::Off,
+            replay_deletes,
         }
     }
 }
@@ -318,6 +338,48 @@ mod tests {
             NearPlan::Useless(reason) if !cfg!(feature = "near-cache") => assert!(reason.contains("near-cache")),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[cfg(feature = "encryption")]
+    #[test]
+    fn encryption_keys_are_read_wherever_answers_come_from() {
+        let keys = (
+            "REDIS_ENCRYPTION_KEY",
+            " new:r8gwVUnSGzuOGXjOXQFp1whNE6qpd/vxmGxsTSI3ZSo ",
+        );
+        for url in ["redis://h", "redis-cluster://h", "memory://"] {
+            let settings = settings(&[keys, ("REDIS_URL", url)]).unwrap();
+            let printed = format!("{:?}", settings.encryption.unwrap());
+            assert_eq!(printed, r#"EncryptionKeys(["new"])"#);
+        }
+        assert!(settings(&[]).unwrap().encryption.is_none());
+        assert!(settings(&[("REDIS_ENCRYPTION_KEY", "")]).unwrap().encryption.is_none());
+    }
+
+    #[cfg(feature = "encryption")]
+    #[test]
+    fn a_bad_encryption_key_is_refused_even_if_nothing_asks_for_it() {
+        for enabled in [true, false] {
+            let config = Config {
+                enabled,
+                encryption_key: Some("new:sesame".into()),
+                ..Config::from_url("memory://")
+            };
+            let error = Settings::try_from(config).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            assert!(error.to_string().starts_with("REDIS_ENCRYPTION_KEY: "), "{error}");
+            assert!(!error.to_string().contains("sesame"), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "encryption"))]
+    #[test]
+    fn without_the_feature_an_encryption_key_is_refused() {
+        let error = settings(&[("REDIS_ENCRYPTION_KEY", "sesame")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().starts_with("REDIS_ENCRYPTION_KEY: "), "{error}");
+        assert!(error.to_string().contains("feature `encryption`"), "{error}");
+        assert!(!error.to_string().contains("sesame"), "{error}");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::glob;
+use bytes::Bytes;
+
 use crate::{
-    command::{Call, Command},
+    command::{Command, Tell},
+    glob,
     messages::{Arrival, Inbox, Kind, Listener, Register, Switchboard, Topic, Wakers},
     reply::Reply,
 };
@@ -30,25 +32,33 @@ impl Channels {
 
     /// Answers `PUBLISH` and `SPUBLISH` as a server does to which this process is one client.
     pub(super) fn answer(&self, command: &Command) -> Option<Reply> {
-        match command {
-            Command::Call(call) if call.name == "PUBLISH" => self.publish(call, Kind::Channel),
-            Command::Call(call) if call.name == "SPUBLISH" => self.publish(call, Kind::Shard),
-            _ => None,
-        }
-    }
-
-    fn publish(&self, call: &Call, kind: Kind) -> Option<Reply> {
+        let (call, kind) = match command {
+            Command::Call(call) if call.name == "PUBLISH" => (call, Kind::Channel),
+            Command::Call(call) if call.name == "SPUBLISH" => (call, Kind::Shard),
+            _ => return None,
+        };
         let [channel, payload] = &call.args[..] else {
             return None;
         };
+        let receivers = self.publish(channel.bytes(), payload.bytes(), kind);
+        Some(Reply::Integer(receivers))
+    }
+
+    /// Tells whoever waits for a lease that it has ended.
+    pub(super) fn tell(&self, tell: Tell) {
+        let kind = if tell.is_sharded { Kind::Shard } else { Kind::Channel };
+        self.publish(&tell.channel, &Bytes::from_static(b"1"), kind);
+    }
+
+    fn publish(&self, channel: &Bytes, payload: &Bytes, kind: Kind) -> i64 {
         let mut arrival = Arrival {
-            channel: channel.bytes().clone(),
+            channel: channel.clone(),
             pattern: None,
-            payload: payload.bytes().clone(),
+            payload: payload.clone(),
         };
         let topic = Topic {
             kind,
-            name: arrival.channel.clone(),
+            name: channel.clone(),
         };
         let mut wakers = Wakers::default();
         let board = self.board();
@@ -63,7 +73,7 @@ impl Channels {
         }
         drop(board);
         wakers.wake();
-        Some(Reply::Integer(receivers))
+        receivers
     }
 
     pub(super) fn end(&self) {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     data::{Collection, Hash, pair_cost},
-    glob,
+    scan,
     store::{Store, count, deadline},
     words::{Words, float, integer, sum},
 };
@@ -51,9 +51,9 @@ pub(super) fn call(store: &mut Store, call: &Call, now: Instant) -> Option<Resul
             Ok(Reply::Array(hash.fields.values().cloned().map(Reply::Bytes).collect()))
         }),
         "HSCAN" => look(store, words, &|hash, words| {
-            let is_asked_for = glob::asked_for(words)?;
+            let is_asked_for = scan::asked_for(words)?;
             let found = hash.fields.iter().filter(|(field, _)| is_asked_for(field));
-            Ok(glob::page(
+            Ok(scan::page(
                 found.flat_map(|(field, value)| [field.clone(), value.clone()]),
             ))
         }),

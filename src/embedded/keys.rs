@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{
-    glob,
+    scan,
     store::{Store, count},
     strings::at_unix_millis,
     words::Words,
@@ -105,6 +105,6 @@ fn copy(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply>
 }
 
 fn scan(store: &mut Store, words: &mut Words<'_>, now: Instant) -> Result<Reply> {
-    let is_asked_for = glob::asked_for(words)?;
-    Ok(glob::page(store.keys(now).filter(|key| is_asked_for(key)).cloned()))
+    let is_asked_for = scan::asked_for(words)?;
+    Ok(scan::page(store.keys(now).filter(|key| is_asked_for(key)).cloned()))
 }

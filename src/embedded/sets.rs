@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     data::{Collection, Set, element_cost, owned},
-    glob,
+    scan,
     store::{Store, count},
     words::Words,
 };
@@ -39,8 +39,8 @@ pub(super) fn call(store: &mut Store, call: &Call, now: Instant) -> Option<Resul
         "SPOP" => pop(store, words, now),
         "SMOVE" => move_one(store, words, now),
         "SSCAN" => look(store, words, &|set, words| {
-            let is_asked_for = glob::asked_for(words)?;
-            Ok(glob::page(
+            let is_asked_for = scan::asked_for(words)?;
+            Ok(scan::page(
                 set.members().iter().filter(|member| is_asked_for(member)).cloned(),
             ))
         }),

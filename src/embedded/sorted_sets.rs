@@ -9,7 +9,7 @@ use bytes::Bytes;
 use self::range::{By, Range};
 use super::{
     data::{Collection, Set, SortedSet, pair_cost},
-    glob,
+    scan,
     store::{Store, count},
     words::{Words, float, syntax},
 };
@@ -322,9 +322,9 @@ fn number(score: f64) -> f64 {
 
 /// All at once: the store is in this process, and bounded.
 fn scan(set: &SortedSet, words: &mut Words<'_>) -> Result<Reply> {
-    let is_asked_for = glob::asked_for(words)?;
+    let is_asked_for = scan::asked_for(words)?;
     let found = set.iter().filter(|(member, _)| is_asked_for(member));
-    Ok(glob::page(found.flat_map(|(member, score)| {
+    Ok(scan::page(found.flat_map(|(member, score)| {
         [member.clone(), score.to_string().into()]
     })))
 }

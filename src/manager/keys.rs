@@ -4,6 +4,7 @@ use super::RedisManager;
 use crate::{
     key::{IntoKeys, Key},
     service::KeyTtl,
+    transport::replay::Undeleted,
     ttl::IntoTtl,
 };
 
@@ -12,6 +13,11 @@ impl RedisManager {
     /// Deletes one key or any list of keys and returns how many there were. One round trip.
     ///
     /// `0` in an outage. No keys, nothing sent: `0`.
+    ///
+    /// With `REDIS_REPLAY_DELETES`, keys that were not deleted because nobody answered, or not in time, are remembered and deleted later: after an outage
+    /// before any call of this manager passes, otherwise within about a second. The same if this future is dropped before its answer. The answer is `0` all the same. That is harmless for a
+    /// cache. It is not for data: what another process has written at the key meanwhile is deleted as well. If this manager itself sets the key again, and that
+    /// succeeds, it is not deleted any more. The last 4096 keys are remembered, up to 4 MiB of them, and none beyond the end of the process.
     ///
     /// # Examples
     ///
@@ -26,7 +32,26 @@ impl RedisManager {
     /// # }
     /// ```
     pub async fn delete(&self, keys: impl IntoKeys) -> u64 {
+        if self.service.road().replays_deletes() {
+            // In a box: otherwise every call would carry the room for it.
+            return Box::pin(self.delete_now_or_later(keys.into_keys())).await;
+        }
         self.ask(0, |service| service.keys().delete(keys)).await
+    }
+
+    async fn delete_now_or_later(&self, keys: Vec<Key>) -> u64 {
+        let road = self.service.road();
+        let keys = match road.prefix().keys(keys) {
+            Ok(keys) if keys.is_empty() => return 0,
+            Ok(keys) => keys,
+            Err(invalid) => return self.fallback.forgive(Err(invalid), 0),
+        };
+        let mut undeleted = Undeleted::new(road, keys);
+        if undeleted.must_wait() {
+            return 0;
+        }
+        let counts = undeleted.delete().await.into_iter();
+        counts.map(|count| self.fallback.forgive(count, 0)).sum()
     }
 
     /// Says whether there is such a key. One round trip. `false` in an outage.

@@ -44,7 +44,11 @@ pub struct Answer<'a, T> {
     manager: &'a RedisManager,
     neutral: Option<T>,
     asked: Asked<'a, T>,
+    afterwards: Option<Afterwards<'a, T>>,
 }
+
+/// What is to be done with the answer before it is handed over.
+type Afterwards<'a, T> = Box<dyn FnOnce(&T) + Send + 'a>;
 
 enum Asked<'a, T> {
     /// Nothing is to be asked, because this is known; or nothing, because the call was refused before anything was built.
@@ -253,11 +257,14 @@ impl<'a> IntoFuture for SetRequest<'a> {
             entry,
             options,
         } = self;
-        Answer::to(manager, false, entry, |entry| {
+        let key = entry.as_ref().and_then(|entry| Some(&entry.as_ref().ok()?.0));
+        let afterwards = manager.overtaking(key);
+        let answer = Answer::to(manager, false, entry, |entry| {
             let (key, value) = entry?;
             let set = manager.service.string().set(key, value);
             Ok(set.with_options(options).into_request())
-        })
+        });
+        Answer { afterwards, ..answer }
     }
 }
 
@@ -337,10 +344,12 @@ impl<'a> IntoFuture for SetManyRequest<'a> {
 
     fn into_future(self) -> Self::IntoFuture {
         let Self { manager, pairs, ttl } = self;
-        Answer::to(manager, false, pairs, |pairs| {
+        let afterwards = manager.overtaking(pairs.iter().flatten().map(|(key, _)| key));
+        let answer = Answer::to(manager, false, pairs, |pairs| {
             let set = manager.service.string().set_many(pairs);
             Ok(set.with_ttl(ttl?).into_request())
-        })
+        });
+        Answer { afterwards, ..answer }
     }
 }
 
@@ -411,7 +420,29 @@ impl<'a, T: Send + 'a> Answer<'a, T> {
             manager,
             neutral: Some(neutral),
             asked,
+            afterwards: None,
         }
+    }
+}
+
+impl RedisManager {
+    /// Returns what takes keys that are set back out of the journal of deletes. Nearly always nothing: one look says that nothing is in it.
+    fn overtaking<'a, 'k>(&'a self, keys: impl IntoIterator<Item = &'k Key>) -> Option<Afterwards<'a, bool>> {
+        let road = self.service.road();
+        if !road.replays_deletes() || road.journal().is_empty() {
+            return None;
+        }
+        let keys: Vec<_> = keys
+            .into_iter()
+            .filter_map(|key| road.prefix().key(key.clone()).ok())
+            .collect();
+        Some(Box::new(move |is_set| {
+            if *is_set {
+                road.forget_deletes(keys);
+            }
+            // What a runtime that has ended left behind.
+            road.replay_soon();
+        }))
     }
 }
 
@@ -424,7 +455,13 @@ impl<'a, T: Unpin + Send + 'a> Future for Answer<'a, T> {
             Asked::Asking(asking) => Some(ready!(Pin::new(asking).poll(context))),
         };
         match (answer, self.neutral.take()) {
-            (Some(answer), Some(neutral)) => Poll::Ready(self.manager.fallback.forgive(answer, neutral)),
+            (Some(answer), Some(neutral)) => {
+                let answer = self.manager.fallback.forgive(answer, neutral);
+                if let Some(afterwards) = self.afterwards.take() {
+                    afterwards(&answer);
+                }
+                Poll::Ready(answer)
+            }
             (None, Some(neutral)) => Poll::Ready(neutral),
             (_, None) => Poll::Pending,
         }

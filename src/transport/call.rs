@@ -1,6 +1,10 @@
 //! One road for every command: gate → deadline → send → classify → count → span.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::{Arc, atomic::AtomicBool},
+    task::Poll,
+};
 
 use tracing::{Instrument, Level, field::Empty};
 
@@ -14,11 +18,14 @@ use super::{
     topology::Topology,
 };
 use crate::{
+    attached::Attached,
     capabilities::Capabilities,
     command::Command,
     config::{Endpoint, NearPlan, Settings, Target},
     embedded::Embedded,
+    envelope::EncryptionKeys,
     error::{Error, ErrorKind, Result},
+    journal::Journal,
     key::{self, Key, Prefix},
     reply::Reply,
 };
@@ -29,9 +36,18 @@ pub(crate) struct Road {
     pub(crate) backend: Backend,
     prefix: Prefix,
     origin: Origin,
+    encryption: Option<EncryptionKeys>,
     /// Why there is no near cache although one was asked for.
     near_obstacle: Option<&'static str>,
     exchange: Exchange,
+    /// What could not be removed yet.
+    pub(super) journal: Arc<Journal>,
+    /// The space of plain deletes, if those are to be sent after an outage.
+    pub(super) deletes: Option<Arc<str>>,
+    /// A task sends what is in the journal.
+    pub(super) is_replaying: Arc<AtomicBool>,
+    /// What patterns keep.
+    attached: Attached,
 }
 
 /// Who answers.
@@ -60,10 +76,13 @@ impl Road {
             NearPlan::Useless(reason) => Some(reason),
             NearPlan::Off | NearPlan::Wanted(_) => None,
         };
+        let encryption = settings.encryption.clone();
         let mut origin = Origin {
             namespace: settings.db.to_string(),
             ..Origin::default()
         };
+        let journal = Arc::<Journal>::default();
+        let replays_deletes = settings.replay_deletes;
         let backend = match settings.target.clone() {
             Target::Disabled(reason) => Backend::Disabled(reason.into()),
             Target::Memory { max_bytes } => Backend::Embedded(Embedded::new(max_bytes)),
@@ -75,17 +94,23 @@ impl Road {
                     }
                     Endpoint::Unix(path) => origin.address = Some(path.display().to_string()),
                 }
-                Backend::Server(Topology::single(settings, endpoint))
+                Backend::Server(Topology::single(settings, endpoint, &journal))
             }
-            Target::Sentinel(sentinels) => Backend::Server(Topology::of_master(settings, sentinels)),
-            Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds)),
+            Target::Sentinel(sentinels) => Backend::Server(Topology::of_master(settings, sentinels, &journal)),
+            Target::Cluster(seeds) => Backend::Server(Topology::cluster(settings, seeds, &journal)),
         };
+        let deletes = (replays_deletes && matches!(backend, Backend::Server(_))).then(|| "".into());
         Self {
             backend,
             prefix,
             origin,
+            encryption,
             near_obstacle,
             exchange: Exchange::default(),
+            journal,
+            deletes,
+            is_replaying: Arc::default(),
+            attached: Attached::default(),
         }
     }
 
@@ -95,8 +120,13 @@ impl Road {
             backend: Backend::Guest(guest),
             prefix: Prefix::default(),
             origin: Origin::default(),
+            encryption: None,
             near_obstacle: None,
             exchange: Exchange::default(),
+            journal: Arc::default(),
+            deletes: None,
+            is_replaying: Arc::default(),
+            attached: Attached::default(),
         }
     }
 
@@ -144,6 +174,15 @@ impl Road {
         &self.prefix
     }
 
+    /// Returns what patterns keep for as long as the manager lives.
+    pub(crate) fn attached(&self) -> &Attached {
+        &self.attached
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        matches!(self.backend, Backend::Disabled(_))
+    }
+
     /// Puts the reason into an error that says no more than that Redis is disabled.
     pub(crate) fn with_reason(&self, error: Error) -> Error {
         match &self.backend {
@@ -167,6 +206,11 @@ impl Road {
 
     pub(super) fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// Returns by what values are encrypted where that is asked for.
+    pub(crate) fn encryption(&self) -> Option<&EncryptionKeys> {
+        self.encryption.as_ref()
     }
 
     /// Returns why there is no near cache although one was asked for.

@@ -26,6 +26,7 @@ use crate::{
     breaker::{Breaker, Policy, Probe, Severity},
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
+    journal::{Journal, Mark},
 };
 
 /// The gate of one link.
@@ -33,6 +34,7 @@ use crate::{
 pub(super) struct Gate {
     settings: Arc<Settings>,
     ledger: Arc<Ledger>,
+    journal: Arc<Journal>,
     /// Written with the breaker locked where both change.
     state: ArcSwap<State>,
     breaker: Mutex<Breaker>,
@@ -201,10 +203,11 @@ impl Gate {
 
 /// For the supervisor.
 impl Gate {
-    pub(super) fn new(settings: Arc<Settings>, ledger: Arc<Ledger>) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, ledger: Arc<Ledger>, journal: Arc<Journal>) -> Self {
         Self {
             settings,
             ledger,
+            journal,
             state: ArcSwap::from_pointee(State::Starting),
             breaker: Mutex::new(Breaker::new(Policy::default())),
             told: AtomicU64::new(0),
@@ -220,6 +223,11 @@ impl Gate {
 
     pub(super) fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// Returns what has to be sent before the gate opens.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Waits until the server may be probed.
@@ -274,21 +282,25 @@ impl Gate {
         self.breaker().answered(Instant::now(), 1 + self.untold());
     }
 
-    /// Opens the gate: this generation answers.
-    pub(super) fn open(&self, probe: Probe, generation: &Arc<Generation>) {
+    /// Opens the gate: this generation answers. If something was noted in the journal since that mark, it stays closed, and the probe is given back.
+    pub(super) fn open(&self, probe: Probe, generation: &Arc<Generation>, replayed: Mark) -> Result<(), Probe> {
         // Nothing of before or during the outage is served after it.
         self.ledger.let_through();
         let mut breaker = self.breaker();
-        breaker.close(probe, Instant::now());
-        self.untold();
-        self.enter(State::Up {
+        let up = State::Up {
             generation: Arc::clone(generation),
             since: SystemTime::now(),
-        });
+        };
+        if !self.journal.unless_noted_since(replayed, || self.enter(up)) {
+            return Err(probe);
+        }
+        breaker.close(probe, Instant::now());
+        self.untold();
         drop(breaker);
         self.ledger.counters.connects.add(1);
         self.ledger.end_outage();
         self.attempts.send_modify(|count| *count += 1);
+        Ok(())
     }
 
     /// Returns how long to wait before the server is asked what it can.

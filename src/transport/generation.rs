@@ -4,6 +4,7 @@
 //! with its connection, and all that was queued ends with it.
 
 mod permit;
+mod replay;
 
 use std::{
     sync::{

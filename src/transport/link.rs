@@ -20,7 +20,7 @@ use super::{
     generation::Generation,
     whereabouts::Whereabouts,
 };
-use crate::config::Endpoint;
+use crate::{breaker::Probe, config::Endpoint};
 
 /// One way to one server. Dropping it closes its connections.
 #[derive(Debug)]
@@ -42,6 +42,12 @@ pub(super) enum Audience {
 
 /// How often a link asks whether the server is there.
 const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// The generation behind an open gate, or why there is none.
+type Opened = Result<Arc<Generation>, (Probe, Refusal)>;
+
+/// So often the journal is sent anew because more was noted meanwhile. What is noted in the last of these rounds is left to who noted it.
+const ROUNDS: u32 = 16;
 
 /// How long an outage has to last before it is told of.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -112,9 +118,8 @@ async fn supervise(ended: EndsWithRuntime, whereabouts: Whereabouts, more: Arc<S
     }
     loop {
         let probe = gate.probe().await;
-        match attempt(gate, &whereabouts, &more).await {
+        match attempt(gate, probe, &whereabouts, &more).await {
             Ok(generation) => {
-                gate.open(probe, &generation);
                 let verdict = tokio::select! {
                     verdict = watch_over(gate, &generation, &whereabouts) => verdict,
                     never = survey(gate, &generation) => match never {},
@@ -126,7 +131,7 @@ async fn supervise(ended: EndsWithRuntime, whereabouts: Whereabouts, more: Arc<S
                 gate.announce();
                 generation.buried().await;
             }
-            Err(refusal) => {
+            Err((probe, refusal)) => {
                 gate.refused(probe, &refusal);
                 whereabouts.doubt();
             }
@@ -139,14 +144,38 @@ fn has_timer() -> bool {
     std::panic::catch_unwind(|| drop(sleep(Duration::ZERO))).is_ok()
 }
 
-/// Connects. Calls that wait for the first attempt are let go after the deadline of a call.
-async fn attempt(gate: &Gate, whereabouts: &Whereabouts, more: &Arc<Semaphore>) -> Result<Arc<Generation>, Refusal> {
-    let mut attempt = pin!(connect(gate, whereabouts, more));
+/// Connects, and opens the gate. Calls that wait for the first attempt are let go after the deadline of a call.
+async fn attempt(gate: &Gate, probe: Probe, whereabouts: &Whereabouts, more: &Arc<Semaphore>) -> Opened {
+    let mut attempt = pin!(connect_and_open(gate, probe, whereabouts, more));
     if let Ok(decided) = timeout(gate.settings().deadline, &mut attempt).await {
         return decided;
     }
     gate.stop_waiting("the first attempt to connect takes longer than a call may");
     attempt.await
+}
+
+/// Opens the gate of a new connection once all is sent that could not be sent without one.
+async fn connect_and_open(gate: &Gate, mut probe: Probe, whereabouts: &Whereabouts, more: &Arc<Semaphore>) -> Opened {
+    let generation = match connect(gate, whereabouts, more).await {
+        Ok(generation) => generation,
+        Err(refusal) => return Err((probe, refusal)),
+    };
+    for round in 0.. {
+        let replayed = tokio::select! {
+            replayed = generation.replay(gate.journal()) => replayed.map_err(Refusal::of),
+            endpoint = whereabouts.moved(generation.endpoint()) => Err(Refusal::passing(moved(&endpoint))),
+        };
+        let mark = match replayed {
+            Ok(_) if round >= ROUNDS => gate.journal().mark(),
+            Ok(mark) => mark,
+            Err(refusal) => return Err((probe, refusal)),
+        };
+        match gate.open(probe, &generation, mark) {
+            Ok(()) => break,
+            Err(back) => probe = back,
+        }
+    }
+    Ok(generation)
 }
 
 /// Connects to where the server is. If it turns out to be elsewhere meanwhile, that is dropped and begun anew there: a master that hangs

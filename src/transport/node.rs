@@ -36,6 +36,7 @@ use crate::{
     command::Command,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
+    journal::Journal,
     metrics::Metrics,
     near::{self, Owed},
 };
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     settings: Arc<Settings>,
     whereabouts: Whereabouts,
     ledger: Arc<Ledger>,
+    /// What it is to be sent when it is back, before anything else.
+    journal: Arc<Journal>,
     tracking: Option<Arc<Tracking>>,
     links: ArcSwap<Vec<Arc<Link>>>,
     /// Held while the list of links changes.
@@ -133,7 +136,7 @@ impl Condition {
 }
 
 impl Node {
-    pub(super) fn new(settings: Arc<Settings>, whereabouts: impl Into<Whereabouts>) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, whereabouts: impl Into<Whereabouts>, journal: &Arc<Journal>) -> Self {
         let whereabouts = whereabouts.into();
         let budget = Arc::new(Semaphore::new(settings.max_connections));
         let tracking = Tracking::new(&settings, &whereabouts, &budget).map(Arc::new);
@@ -141,6 +144,7 @@ impl Node {
             budget,
             settings,
             ledger: Arc::new(Ledger::new(whereabouts.to_string(), tracking.clone())),
+            journal: Arc::clone(journal),
             tracking,
             whereabouts,
             links: ArcSwap::default(),
@@ -445,7 +449,11 @@ impl Node {
                 )),
             };
         };
-        let gate = Gate::new(Arc::clone(&self.settings), Arc::clone(&self.ledger));
+        let gate = Gate::new(
+            Arc::clone(&self.settings),
+            Arc::clone(&self.ledger),
+            Arc::clone(&self.journal),
+        );
         let link = Link::start(
             home,
             audience,

@@ -26,11 +26,15 @@ use std::{pin::Pin, sync::Arc};
 
 use fred::clients::Client;
 
-pub(super) use self::{cluster::Cluster, slot::slot_of};
+pub(super) use self::{
+    cluster::Cluster,
+    slot::{slot_of, tags},
+};
 use super::node::{Condition, Node};
 use crate::{
     capabilities::Capabilities,
     config::{Endpoint, Sentinels, Settings},
+    journal::Journal,
     metrics::Metrics,
     near,
 };
@@ -46,17 +50,17 @@ pub(crate) enum Topology {
 }
 
 impl Topology {
-    pub(super) fn single(settings: Settings, endpoint: Endpoint) -> Self {
-        Self::One(Arc::new(Node::new(Arc::new(settings), endpoint)))
+    pub(super) fn single(settings: Settings, endpoint: Endpoint, journal: &Arc<Journal>) -> Self {
+        Self::One(Arc::new(Node::new(Arc::new(settings), endpoint, journal)))
     }
 
-    pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>) -> Self {
-        Self::Cluster(Arc::new(Cluster::new(settings, seeds)))
+    pub(super) fn cluster(settings: Settings, seeds: Vec<Endpoint>, journal: &Arc<Journal>) -> Self {
+        Self::Cluster(Arc::new(Cluster::new(settings, seeds, journal)))
     }
 
     /// The master that Sentinels watch, wherever that is.
-    pub(super) fn of_master(settings: Settings, sentinels: Sentinels) -> Self {
-        Self::One(sentinel::node_of_master(settings, sentinels))
+    pub(super) fn of_master(settings: Settings, sentinels: Sentinels, journal: &Arc<Journal>) -> Self {
+        Self::One(sentinel::node_of_master(settings, sentinels, journal))
     }
 
     /// Says whether every call would be refused at once, and counts one as refused if so.
@@ -64,6 +68,14 @@ impl Topology {
         match self {
             Self::One(node) => node.refuses(),
             Self::Cluster(cluster) => cluster.refuses(),
+        }
+    }
+
+    /// Says the same, and counts nothing.
+    pub(super) fn is_refusing(&self) -> bool {
+        match self {
+            Self::One(node) => node.is_refusing(),
+            Self::Cluster(cluster) => cluster.is_refusing(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Commands and replies in fred's words.
 
 mod calls;
+mod entries;
 mod replies;
 mod words;
 

@@ -1,4 +1,5 @@
-//! Templates of keys, taken apart while the crate that declares them is compiled. What `redis_key!` expands to calls this; nobody else does.
+//! Templates of keys, taken apart while the crate that declares them is compiled. What `redis_key!` and `#[cached]` expand to calls this; nobody else
+//! does.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -10,7 +11,7 @@ pub struct Template(&'static [Piece]);
 
 /// One piece.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_enums, reason = "hidden: only redis_key! makes it")]
+#[expect(clippy::exhaustive_enums, reason = "hidden: only macros make it")]
 pub enum Piece {
     /// What stands in every key as it is.
     Literal(&'static str),
@@ -219,6 +220,11 @@ impl Template {
 
     /// Returns the key of these fields.
     pub fn key(&self, parts: &[Cow<'_, str>]) -> Key {
+        self.text(parts).into()
+    }
+
+    /// Returns the text of these fields.
+    pub fn text(&self, parts: &[Cow<'_, str>]) -> String {
         let mut key = String::with_capacity(32);
         for piece in self.0 {
             match piece {
@@ -226,7 +232,7 @@ impl Template {
                 Piece::Field(field) => escape(parts.get(*field).map_or("", |part| part), &mut key),
             }
         }
-        key.into()
+        key
     }
 
     /// Returns the glob pattern of all keys.

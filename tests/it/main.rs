@@ -19,11 +19,14 @@ mod batching;
 mod blocking;
 #[cfg(feature = "testing")]
 mod cache_store;
+#[cfg(feature = "macros")]
+mod cached;
 mod capabilities;
 mod codecs;
 mod entities;
 mod guest;
 mod hostile;
+mod journal;
 mod json_module;
 mod layering;
 mod lifecycle;

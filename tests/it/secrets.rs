@@ -224,6 +224,43 @@ fn nothing_shows_a_password_in_a_configuration_that_is_refused() {
     assert_hidden(&logs.text());
 }
 
+/// Whether this program can encrypt or not: if not, the key is refused.
+#[tokio::test]
+async fn nothing_shows_an_encryption_key() {
+    let logs = Logs::collect(Level::TRACE);
+    let server = RedisServer::start();
+    // The words stand in what the first one means, and in how the second one is written. The others are none.
+    for (key, is_one) in [
+        ("c2VzYW1lLW9wM24tc2VzYW1lLW9wM24tc2VzYW1lLW8=", true),
+        ("op3n/sesame/op3n/sesame/op3n/sesame/op3n/0s", true),
+        ("op3n-sesame", false),
+        ("op3n:sesame:op3n", false),
+        ("op3n:op3n-sesame,old:op3n-sesame", false),
+    ] {
+        let vars = [
+            ("ENABLE_REDIS".to_owned(), "true".to_owned()),
+            ("REDIS_URL".to_owned(), server.url()),
+            ("REDIS_ENCRYPTION_KEY".to_owned(), key.to_owned()),
+        ];
+        let config = Config::from_vars(vars).unwrap();
+        let configured = format!("{config:?} {config:#?}");
+        let managed = RedisManager::new(config);
+        assert_eq!(managed.is_ok(), is_one && cfg!(feature = "encryption"));
+        let told = match managed {
+            Ok(redis) => said_by(&redis).await,
+            Err(error) => {
+                assert!(error.to_string().starts_with("REDIS_ENCRYPTION_KEY: "), "{error}");
+                assert_eq!(error.kind(), ErrorKind::Config);
+                format!("{error} {error:?} {error:#?}")
+            }
+        };
+        for text in [configured, told, logs.text()] {
+            assert_hidden(&text);
+            assert!(!text.contains("c2VzYW1l") && !text.contains("[115, 101, 115"), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_named_as_the_reason() {
     let server = locked();

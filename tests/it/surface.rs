@@ -32,6 +32,8 @@ fn an_error_goes_wherever_errors_go() {
 fn plain_data_is_shared_between_threads() {
     is_shared::<Capabilities>();
     is_shared::<Config>();
+    #[cfg(feature = "encryption")]
+    is_shared::<redis_manager::EncryptionKeys>();
     is_shared::<ErrorKind>();
     is_shared::<Health>();
     is_shared::<Event>();

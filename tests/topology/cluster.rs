@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod journal;
 mod moves;
 #[cfg(feature = "near-cache")]
 mod near;

@@ -8,7 +8,7 @@ use std::{
 
 use rustls::{
     ClientConfig, Error as TlsError, RootCertStore,
-    crypto::ring,
+    crypto::ring::default_provider,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
@@ -28,7 +28,7 @@ pub(super) fn client_config(tls: &TlsSettings) -> Result<ClientConfig, String> {
         Some(file) => Arc::new(roots_of(file)?),
         None => roots_of_this_machine()?,
     };
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

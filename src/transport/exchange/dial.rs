@@ -65,7 +65,9 @@ impl Line {
             deadline: _,
             connect_timeout: _,
             key_prefix: _,
+            replay_deletes: _,
             near: _,
+            encryption: _,
             tls,
         } = settings;
         let stream = reach(endpoint, tls.as_ref(), settings.connect_timeout).await?;

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use super::{super::node::Node, map::SlotMap, view::View};
 use crate::{
     config::{Endpoint, NearPlan, NearSettings, Settings},
+    journal::Journal,
     metrics::{Counter, Metrics},
 };
 
@@ -34,6 +35,8 @@ pub(super) struct Atlas {
     /// The surveyor has seen nothing that it would look at again soon.
     is_calm: AtomicBool,
     refused: Counter,
+    /// What every node is to be sent that is back.
+    journal: Arc<Journal>,
 }
 
 /// Every node that is connected to.
@@ -67,7 +70,7 @@ pub(super) type Map = SlotMap<Arc<Node>>;
 
 /// For callers.
 impl Atlas {
-    pub(super) fn new(settings: Settings, seeds: Vec<Endpoint>) -> Self {
+    pub(super) fn new(settings: Settings, seeds: Vec<Endpoint>, journal: &Arc<Journal>) -> Self {
         Self {
             settings: Arc::new(settings),
             seeds,
@@ -78,6 +81,7 @@ impl Atlas {
             doubted: Notify::new(),
             is_calm: AtomicBool::new(false),
             refused: Counter::default(),
+            journal: Arc::clone(journal),
         }
     }
 
@@ -244,7 +248,7 @@ impl Atlas {
     fn node(&self, endpoint: &Endpoint, of: usize) -> Arc<Node> {
         let mut nodes = self.nodes();
         let known = nodes.known.entry(endpoint.clone()).or_insert_with(|| Known {
-            node: Arc::new(Node::new(self.settings_of_one(of), endpoint.clone())),
+            node: Arc::new(Node::new(self.settings_of_one(of), endpoint.clone(), &self.journal)),
             asked: Instant::now(),
         });
         known.asked = Instant::now();

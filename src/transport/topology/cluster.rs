@@ -31,6 +31,7 @@ use crate::{
     command::Command,
     config::{Endpoint, NearPlan, Settings, Target},
     error::{Error, ErrorKind, Result},
+    journal::Journal,
     metrics::Metrics,
     near,
     reply::Reply,
@@ -48,9 +49,9 @@ pub(in super::super) type SlotsAt = (Vec<u16>, Vec<(u16, Endpoint)>);
 
 /// For callers.
 impl Cluster {
-    pub(super) fn new(settings: Settings, seeds: Vec<Endpoint>) -> Self {
+    pub(super) fn new(settings: Settings, seeds: Vec<Endpoint>, journal: &Arc<Journal>) -> Self {
         Self {
-            atlas: Arc::new(Atlas::new(settings, seeds)),
+            atlas: Arc::new(Atlas::new(settings, seeds, journal)),
             surveyor: Mutex::new(None),
         }
     }
@@ -177,15 +178,20 @@ impl Cluster {
 
     /// Says whether every call would be refused at once, and counts one as refused if so.
     pub(in super::super) fn refuses(&self) -> bool {
-        let refuses = match &*self.atlas.map() {
-            Some(map) => !map.owners().is_empty() && map.owners().iter().all(|(_, node)| node.is_refusing()),
-            None => self.atlas.failure().is_some(),
-        };
+        let refuses = self.is_refusing();
         if refuses {
             self.atlas.refused();
             self.suspect();
         }
         refuses
+    }
+
+    /// Says the same, and counts nothing.
+    pub(super) fn is_refusing(&self) -> bool {
+        match &*self.atlas.map() {
+            Some(map) => !map.owners().is_empty() && map.owners().iter().all(|(_, node)| node.is_refusing()),
+            None => self.atlas.failure().is_some(),
+        }
     }
 
     /// Says whether there is to be a near cache.

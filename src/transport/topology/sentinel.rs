@@ -33,7 +33,10 @@ use super::super::{
     node::Node,
     whereabouts::{Guide, Known, Whereabouts},
 };
-use crate::config::{Endpoint, Sentinels, Settings};
+use crate::{
+    config::{Endpoint, Sentinels, Settings},
+    journal::Journal,
+};
 
 /// What is known of the master, and the task that finds it out. Dropping it ends the task.
 #[derive(Debug)]
@@ -61,13 +64,17 @@ struct Watcher {
 const REPORTS: usize = 64;
 
 /// Makes the node for the master, wherever that is.
-pub(super) fn node_of_master(settings: Settings, sentinels: Sentinels) -> Arc<Node> {
+pub(super) fn node_of_master(settings: Settings, sentinels: Sentinels, journal: &Arc<Journal>) -> Arc<Node> {
     let master = Arc::new(Master::new(&settings, sentinels));
     let watch = Watch {
         master: Arc::clone(&master),
         watcher: Mutex::default(),
     };
-    let node = Arc::new(Node::new(Arc::new(settings), Whereabouts::Master(Arc::new(watch))));
+    let node = Arc::new(Node::new(
+        Arc::new(settings),
+        Whereabouts::Master(Arc::new(watch)),
+        journal,
+    ));
     master.is_reached_by(&node);
     node
 }

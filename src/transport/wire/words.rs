@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::entries;
 use crate::{
-    command::{Arg, Call, Command, Condition, Expiry, Guard, Set},
+    command::{Arg, Call, Command, Condition, EntryCommand, Expiry, Guard, Set},
     reply::Reply,
     transport::guard,
     ttl::Ttl,
@@ -159,7 +160,7 @@ impl Words {
                 plain(of_script(HASH_REPLACE, vec![key], options.chain(flat(fields))))
             }
             Command::HashGet { key, field } => plain(vec![key, field]),
-            Command::Entry(entry) => plain(vec![entry.key]),
+            Command::Entry(entry) => plain(of_entry(entry)),
             Command::Call(call) => Self::of_call(call),
         }
     }
@@ -258,6 +259,11 @@ fn of_set(set: Set) -> Vec<Bytes> {
     }));
     words.extend(set.returns_old.then_some(Bytes::from_static(b"GET")));
     words
+}
+
+fn of_entry(EntryCommand { key, act }: EntryCommand) -> Vec<Bytes> {
+    let (script, arguments) = entries::script(act);
+    of_script(script, vec![key], arguments)
 }
 
 fn of_script(script: &'static str, keys: Vec<Bytes>, arguments: impl IntoIterator<Item = Bytes>) -> Vec<Bytes> {

@@ -1,33 +1,9 @@
-//! Scans, and patterns as Redis matches keys: `*`, `?`, `[a-z]`, `[^a]`, and `\` before what is meant as it stands.
-
-use bytes::Bytes;
-
-use super::words::Words;
-use crate::{error::Result, reply::Reply};
-
-/// Reads the words of a scan, and returns what says whether an element is asked for.
-///
-/// # Errors
-///
-/// - There is no cursor.
-pub(super) fn asked_for<'a>(words: &mut Words<'a>) -> Result<impl Fn(&Bytes) -> bool + use<'a>> {
-    words.next()?;
-    let pattern = if words.take("MATCH") { Some(words.next()?) } else { None };
-    Ok(move |element: &Bytes| pattern.is_none_or(|pattern| matches(pattern, element)))
-}
-
-/// Answers a scan: all at once, for the store is in this process, and bounded.
-pub(super) fn page(elements: impl IntoIterator<Item = Bytes>) -> Reply {
-    Reply::Array(vec![
-        Reply::Bytes(Bytes::from_static(b"0")),
-        Reply::Array(elements.into_iter().map(Reply::Bytes).collect()),
-    ])
-}
+//! Patterns as Redis matches them: `*`, `?`, `[a-z]`, `[^a]`, and `\` before what is meant as it stands.
 
 /// Says whether the whole text matches.
 ///
 /// After a mismatch it goes back to the last `*` only, so that it takes pattern × text steps at most.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {

@@ -1,0 +1,286 @@
+//! How something comes into the cache: never over what it was overtaken by.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{
+    Cache,
+    freshness::jittered,
+    policy::CachePolicy,
+    reading::{Place, Sight},
+    space::later,
+    version::{self, Marked, Version},
+};
+use crate::{
+    command::{Seen, Tell},
+    envelope::{Draft, Kind, header::Id},
+    error::Result,
+    key::Key,
+    service::Request,
+    ttl::Ttl,
+};
+
+/// What is to be stored.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) kind: Kind,
+    /// Encoded.
+    pub(super) body: Bytes,
+    pub(super) fresh_for: Duration,
+    /// How long it took to load.
+    pub(super) cost: Duration,
+    /// Those of the cache, and those that the loader gave.
+    pub(super) tags: Vec<Bytes>,
+}
+
+/// What is to be stored where, and what was there when it began.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) place: Place,
+    pub(super) sight: Sight,
+    pub(super) content: Content,
+}
+
+/// What is known of a version before something is stored that depends on it.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// As it was before the load began.
+    Before(Version),
+    /// Nothing. The load began at this time.
+    Nothing(Instant),
+}
+
+/// Versions that are to be settled, each once.
+#[derive(Debug, Default)]
+struct Wanted {
+    keys: Vec<(Key, Known)>,
+    places: HashMap<Key, usize>,
+}
+
+/// A version may have been raised so long before a load began, as far as clocks can tell that run at two ends of a network: then it is taken for raised after that.
+const DOUBT: Duration = Duration::from_millis(500);
+
+impl Wanted {
+    fn place(&mut self, key: Key, known: Known) -> usize {
+        *self.places.entry(key).or_insert_with_key(|key| {
+            self.keys.push((key.clone(), known));
+            self.keys.len() - 1
+        })
+    }
+}
+
+impl Content {
+    /// Makes what is to be stored of a value; nothing if the policy does not keep such a one.
+    pub(super) fn new(policy: &CachePolicy, body: Bytes, is_found: bool, ttl: Option<Duration>) -> Option<Self> {
+        let (kind, usual) = if is_found {
+            (Kind::Value, Some(policy.ttl))
+        } else {
+            (Kind::NotFound, policy.negative_ttl)
+        };
+        Some(Self {
+            kind,
+            body,
+            fresh_for: jittered(ttl.or(usual)?, policy.jitter, chance()),
+            cost: Duration::ZERO,
+            tags: Vec::new(),
+        })
+    }
+}
+
+impl Cache {
+    /// Stores what was loaded, and says of each whether it was. Nothing is stored over what came after the load began: a removal, a newer value, an invalidation of
+    /// what it depends on. One round trip (to each node of a cluster), or two.
+    pub(super) async fn store(&self, items: Vec<Item>) -> Vec<bool> {
+        let mut wanted = Wanted::default();
+        let dependencies: Vec<Vec<usize>> = items.iter().map(|item| self.depend(item, &mut wanted)).collect();
+        let versions = self.settle(wanted.keys).await;
+        let mut fills = Vec::with_capacity(items.len());
+        let mut places = Vec::with_capacity(items.len());
+        let count = items.len();
+        for (at, (item, depends_on)) in items.into_iter().zip(dependencies).enumerate() {
+            let ids: Option<Vec<Id>> = depends_on.iter().map(|at| versions.get(*at).copied()?).collect();
+            if let Some(fill) = ids.and_then(|ids| self.fill(item, &ids)) {
+                places.push(at);
+                fills.push(fill);
+            }
+        }
+        let mut stored = vec![false; count];
+        for (at, outcome) in places.into_iter().zip(self.service.pipeline(fills).each().await) {
+            if let (Some(stored), Ok(true)) = (stored.get_mut(at), outcome) {
+                *stored = true;
+            }
+        }
+        let successes = stored.iter().filter(|stored| **stored).count();
+        self.space.counters.stored.add(successes as u64);
+        self.space.counters.not_stored.add((count - successes) as u64);
+        stored
+    }
+
+    /// Stores a value whatever is there, and says whether it did. One round trip if the versions are known, otherwise two.
+    pub(super) async fn overwrite(&self, place: &Place, content: Content) -> Result<()> {
+        let keys: Vec<Key> = std::iter::once(place.epoch.clone())
+            .chain(content.tags.iter().map(|tag| self.space.tag(tag)))
+            .collect();
+        let now = Instant::now();
+        let known: Option<Vec<Id>> = keys.iter().map(|key| self.space.version(key, now)).collect();
+        if let Some(ids) = known {
+            let (envelope, ttl) = self.envelope(place, &content, &ids)?;
+            let strings = self.service.string();
+            let set = strings.set(place.entry.clone(), envelope).ttl(ttl.as_duration());
+            let (present, _is_set) = self.service.pipeline((strings.get_many::<Bytes>(&keys), set)).await?;
+            let is_present =
+                |(bytes, id): (&Option<Bytes>, &Id)| Version::read(bytes.as_deref()) == Version::Present(*id);
+            if present.iter().zip(&ids).all(is_present) {
+                self.space.counters.stored.add(1);
+                return Ok(());
+            }
+        }
+        let ids = self.marked(&keys).await?;
+        let (envelope, ttl) = self.envelope(place, &content, &ids)?;
+        let set = self.service.string().set(place.entry.clone(), envelope);
+        set.ttl(ttl.as_duration()).await?;
+        self.space.counters.stored.add(1);
+        Ok(())
+    }
+
+    /// Notes what an item depends on: the version of the namespace, then those of its tags.
+    fn depend(&self, item: &Item, wanted: &mut Wanted) -> Vec<usize> {
+        let Item { place, sight, content } = item;
+        let mut places = vec![wanted.place(place.epoch.clone(), Known::Before(sight.epoch))];
+        places.extend(content.tags.iter().map(|tag| {
+            let known = match sight.version_of(tag) {
+                Some(version) => Known::Before(version),
+                None => Known::Nothing(sight.began),
+            };
+            wanted.place(self.space.tag(tag), known)
+        }));
+        places
+    }
+
+    /// Returns for each version what may be stored under it; `None` if it was raised meanwhile, or is not known.
+    async fn settle(&self, wanted: Vec<(Key, Known)>) -> Vec<Option<Id>> {
+        let now = Instant::now();
+        let mut settled = Vec::with_capacity(wanted.len());
+        let (mut places, mut marks) = (Vec::new(), Vec::new());
+        for (at, (key, known)) in wanted.iter().enumerate() {
+            let before = match known {
+                Known::Before(Version::Present(id)) => Some(*id),
+                _ => None,
+            };
+            // What was seen is stored, whatever is there now: if that is something else, nobody will believe what was stored.
+            settled.push(before);
+            if before.is_none() || self.space.version(key, now) != before {
+                places.push(at);
+                marks.push(self.mark(key));
+            }
+        }
+        let outcomes = self.service.pipeline(marks).each().await;
+        for (at, outcome) in places.into_iter().zip(outcomes) {
+            let marked = outcome.ok().flatten().and_then(|text| Marked::read(&text));
+            let (Some((key, known)), Some(marked)) = (wanted.get(at), marked) else {
+                continue;
+            };
+            self.space
+                .remember_version(key.clone(), marked.id, later(now, version::LIFE / 2));
+            let is_good = match known {
+                Known::Before(Version::Present(_)) => continue,
+                Known::Before(Version::Absent) => !marked.is_raised,
+                Known::Nothing(began) => !marked.is_raised || marked.age > began.elapsed() + DOUBT,
+            };
+            if let Some(settled) = settled.get_mut(at) {
+                *settled = is_good.then_some(marked.id);
+            }
+        }
+        settled
+    }
+
+    /// Returns the versions at these keys, which are made where there are none.
+    async fn marked(&self, keys: &[Key]) -> Result<Vec<Id>> {
+        let now = Instant::now();
+        let texts = self
+            .service
+            .pipeline(keys.iter().map(|key| self.mark(key)).collect::<Vec<_>>())
+            .await?;
+        let mut ids = Vec::with_capacity(keys.len());
+        for (key, text) in keys.iter().zip(texts) {
+            let marked = text.and_then(|text| Marked::read(&text));
+            let marked = marked.ok_or_else(|| crate::error::Error::invalid("no version at its key"))?;
+            self.space
+                .remember_version(key.clone(), marked.id, later(now, version::LIFE / 2));
+            ids.push(marked.id);
+        }
+        Ok(ids)
+    }
+
+    fn mark(&self, key: &Key) -> Request<'_, Option<Bytes>> {
+        self.service
+            .entries()
+            .mark(key.clone(), token(), self.life_of_versions())
+    }
+
+    /// Versions outlive what depends on them.
+    pub(super) fn life_of_versions(&self) -> Ttl {
+        let entry = self.policy.ttl.saturating_add(self.policy.grace());
+        bounded(version::LIFE.saturating_add(entry.saturating_mul(2)))
+    }
+
+    /// Makes the command that stores an item; nothing if it cannot be stored.
+    fn fill(&self, item: Item, ids: &[Id]) -> Option<Request<'_, bool>> {
+        let Item { place, sight, content } = item;
+        let seen = sight.seen?;
+        let (envelope, ttl) = self.envelope(&place, &content, ids).ok()?;
+        let tell = matches!(seen, Seen::Lease(_)).then(|| self.tell(&place)).flatten();
+        Some(self.service.entries().fill(place.entry, seen, envelope, ttl, tell))
+    }
+
+    /// Returns who is told that something was stored.
+    pub(super) fn tell(&self, place: &Place) -> Option<Tell> {
+        let road = self.service.road();
+        Some(Tell {
+            channel: road.prefix().key(place.entry.clone()).ok()?,
+            is_sharded: road.slot_tag(&place.entry).is_some(),
+        })
+    }
+
+    /// Writes an envelope, and says how long it lives: as long as it is fresh, and as long after that as it may be served.
+    fn envelope(&self, place: &Place, content: &Content, ids: &[Id]) -> Result<(Bytes, Ttl)> {
+        let (epoch, tags) = ids.split_first().map_or((0, &[][..]), |(epoch, tags)| (*epoch, tags));
+        let draft = Draft {
+            loaded: self.clock().now(),
+            fresh_for: u64::try_from(content.fresh_for.as_millis()).unwrap_or(u64::MAX),
+            cost: u32::try_from(content.cost.as_micros()).unwrap_or(u32::MAX),
+            schema: self.policy.schema,
+            epoch,
+            tags: content.tags.iter().cloned().zip(tags.iter().copied()).collect(),
+            ..Draft::bare(content.kind, token())
+        };
+        let whole = content.fresh_for.saturating_add(self.policy.grace());
+        let life = match self.policy.sliding {
+            Some(idle) => whole.min(idle.saturating_add(idle / 8)),
+            None => whole,
+        };
+        Ok((self.wrap(place, draft, content.body.clone())?, bounded(life)))
+    }
+}
+
+/// Returns a time to live that Redis accepts.
+pub(super) fn bounded(time: Duration) -> Ttl {
+    let time = time.min(Ttl::MAX.as_duration()).max(Duration::from_millis(1));
+    Ttl::try_from(time).unwrap_or(Ttl::MAX)
+}
+
+/// Returns a number that nobody can foresee, and that is not zero.
+pub(super) fn token() -> u64 {
+    RandomState::new().hash_one("token") | 1
+}
+
+/// Returns a number from 0 to 1.
+#[expect(clippy::cast_precision_loss, reason = "chance needs few bits")]
+pub(super) fn chance() -> f64 {
+    token() as f64 / u64::MAX as f64
+}

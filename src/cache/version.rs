@@ -1,0 +1,80 @@
+//! Versions that entries depend on: one of a namespace, one of each tag. An entry is valid while all are what they were when it was stored.
+//!
+//! A version is a number that nobody can foresee, not a count: one that was evicted, or has expired, and is made anew is another, so that what was stored before is
+//! never taken for valid again. To invalidate is to write one key, whatever depends on it.
+
+use std::time::Duration;
+
+use crate::{command::version, envelope::header::Id, ttl::Ttl};
+
+/// What is at the key of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    Absent,
+    Present(Id),
+}
+
+/// What [`mark`](crate::service::EntryOperations::mark) tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marked {
+    pub(super) id: Id,
+    /// It was made so by an invalidation, and not because there was none.
+    pub(super) is_raised: bool,
+    pub(super) age: Duration,
+}
+
+/// How long a version lives at least; it is written anew by whoever stores something after half of that.
+pub(super) const LIFE: Duration = Duration::from_secs(6 * 3600);
+
+impl Version {
+    /// Reads what is at the key. What is no version counts as absent: nothing depends on it.
+    pub(super) fn read(bytes: Option<&[u8]>) -> Self {
+        match bytes.and_then(|bytes| digits(bytes.get(1..17)?)) {
+            Some(id) => Self::Present(id),
+            None => Self::Absent,
+        }
+    }
+}
+
+impl Marked {
+    pub(super) fn read(text: &[u8]) -> Option<Self> {
+        let age = std::str::from_utf8(text.get(18..)?).ok()?;
+        Some(Self {
+            id: digits(text.get(1..17)?)?,
+            is_raised: text.first() == Some(&b'r'),
+            age: Duration::from_millis(age.parse().ok()?),
+        })
+    }
+}
+
+/// Returns what is written to invalidate all that depends on a version.
+pub(super) fn raised(id: Id, ttl: Ttl) -> bytes::Bytes {
+    version('r', id, ttl)
+}
+
+fn digits(bytes: &[u8]) -> Option<Id> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Id::from_str_radix(text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let written = raised(0xab, Ttl::from_secs(1).unwrap());
+        assert_eq!(written, "r00000000000000ab:1000");
+        assert_eq!(Version::read(Some(&written)), Version::Present(0xab));
+        assert_eq!(Version::read(None), Version::Absent);
+        assert_eq!(Version::read(Some(b"something else, of users")), Version::Absent);
+    }
+
+    #[test]
+    fn what_a_mark_tells_is_read() {
+        let marked = Marked::read(b"c00000000000000ab:250").unwrap();
+        assert_eq!((marked.id, marked.is_raised), (0xab, false));
+        assert_eq!(marked.age, Duration::from_millis(250));
+        assert_eq!(Marked::read(b"c00000000000000ab"), None);
+    }
+}
