@@ -114,6 +114,8 @@ pub(crate) fn live_through(
         hall.end();
         server.kill()?;
         hall = Hall::new(server.port());
+        // From now on nobody is to store anything first.
+        hall.stage.begin();
         runtime.block_on(introduce(&mut hall))?;
     } else {
         sleep(BEFORE);
