@@ -59,7 +59,7 @@ impl Db {
 
 impl Shop {
     #[cached(
-        cache = "cached-macro:users",
+        cache = "cached-macro",
         key = "user:{tenant}:{id}",
         ttl = "60s",
         tags = ["tenant:{tenant}"],
@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
         db: Db::default(),
         redis: manager()?,
     };
-    let cache = shop.redis.cache("cached-macro:users");
+    let cache = shop.redis.cache("cached-macro");
 
     println!("\nThe first call runs the body, the second does not:");
     shop.ask(7, 1).await;
@@ -115,8 +115,8 @@ async fn main() -> Result<()> {
     alone.ask(7, 1).await;
     alone.ask(7, 1).await;
 
-    let deleted = shop.redis.service().keys().delete_pattern("*cached-macro:*").await?;
-    println!("\n{deleted:?}");
+    let deleted = shop.redis.service().keys().delete_pattern("*cached-macro*").await?;
+    println!("\n{deleted} keys are deleted.");
     shop.redis.disconnect().await;
     Ok(())
 }

@@ -400,7 +400,7 @@ impl Cache {
         let sight = self.look(&place).await;
         match self.hit(&sight, true) {
             Hit::Fresh(answer) => {
-                self.slide(&place, &sight).await;
+                self.slide(&place, &sight);
                 answer.value
             }
             Hit::Old(_) | Hit::Miss => None,
@@ -415,7 +415,7 @@ impl Cache {
         for (place, sight) in places.iter().zip(&sights) {
             values.push(match self.hit(sight, true) {
                 Hit::Fresh(answer) => {
-                    self.slide(place, sight).await;
+                    self.slide(place, sight);
                     answer.value
                 }
                 Hit::Old(_) | Hit::Miss => None,

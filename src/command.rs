@@ -68,7 +68,7 @@ pub(crate) enum Command {
         field: Bytes,
     },
     /// A step of the read-through cache.
-    Entry(EntryCommand),
+    Entry(Box<EntryCommand>),
     Call(Call),
 }
 
@@ -167,8 +167,8 @@ impl Command {
             | Self::CompareAndSet { key, .. }
             | Self::HashSet { key, .. }
             | Self::HashReplace { key, .. }
-            | Self::HashGet { key, .. }
-            | Self::Entry(EntryCommand { key, .. }) => Some(key),
+            | Self::HashGet { key, .. } => Some(key),
+            Self::Entry(entry) => Some(&entry.key),
             Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => keys.first(),
             Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| key),
             Self::Call(call) => call.keys().next(),
@@ -190,10 +190,7 @@ impl Command {
                 pairs.iter().map(|(name, value)| name.len() + value.len()).sum()
             }
             Self::CompareAndSet { old, new, .. } => [old, new].into_iter().flatten().map(Bytes::len).sum(),
-            Self::Entry(EntryCommand {
-                act: EntryAct::Fill { envelope, .. },
-                ..
-            }) => envelope.len(),
+            Self::Entry(entry) => entry.payload_len(),
             Self::Call(call) => call.args.iter().map(|arg| arg.bytes().len()).sum(),
             _ => 0,
         }

@@ -148,7 +148,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
             let value = store.look(&key, now, |hash: &mut Hash| hash.get(&field))?;
             Ok(value.flatten().map_or(Reply::Nil, Reply::Bytes))
         }
-        Command::Entry(entry) => entries::answer(store, entry, now),
+        Command::Entry(entry) => entries::answer(store, *entry, now),
         Command::Call(call) => call_by_name(store, &call, now),
     }
 }

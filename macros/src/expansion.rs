@@ -52,7 +52,13 @@ fn cached(options: &Options, function: &Function) -> Result<TokenStream> {
         let cache = #cache;
         #tagged
         let key = #key;
-        let body = async move || -> #whole #body;
+        let body = async move || -> #whole {
+            // Without it, the compiler would ask of the body as a whole what it has to be, and not of what is wrong in it.
+            if let ::core::option::Option::Some(answer) = ::core::option::Option::None::<#whole> {
+                return answer;
+            }
+            #body
+        };
         #answer
     };
     Ok(quote! {
@@ -134,18 +140,17 @@ fn text(written: &Written, function: &Function) -> TokenStream {
     }}
 }
 
-/// Has the compiler say where it is written that a value cannot be cached.
+/// Has the compiler refuse a value that hides a `Result` or an `Option`, where it is written.
 fn check(returned: &Returned) -> TokenStream {
     let value = &returned.value;
-    quote_spanned! {Span::mixed_site().located_at(value.span())=>
-        ::redis_manager::__cached::assert_value::<#value>();
-        <#value as ::redis_manager::__cached::NeitherResultNorOption<_>>::assert();
-    }
+    let here = Span::mixed_site().located_at(value.span());
+    quote_spanned!(here=> <#value as ::redis_manager::__cached::NeitherResultNorOption<_>>::assert();)
 }
 
 /// Asks the cache, and the body if need be. That goes into a box: a hit does not carry the room for it.
 fn answer(returned: &Returned) -> TokenStream {
-    let here = Span::mixed_site();
+    // Where the compiler says that a value cannot be cached.
+    let here = Span::mixed_site().located_at(returned.value.span());
     let method = if returned.may_be_none {
         quote_spanned!(here=> find_or_load_in_place)
     } else {

@@ -84,7 +84,7 @@ impl Function {
             );
         }
         let arguments = self.arguments();
-        for written in options.tags.iter().chain([&options.key]) {
+        for written in [&options.key].into_iter().chain(&options.tags) {
             errors.keep(arguments.check(written));
         }
         errors.finish()?;
@@ -149,7 +149,7 @@ impl Arguments {
     fn say_unknown(&self, place: &Place) -> String {
         let all: Vec<_> = self.0.iter().map(|name| format!("`{}`", name.unraw())).collect();
         let all = if all.is_empty() {
-            "none".to_owned()
+            "none with a name".to_owned()
         } else {
             all.join(", ")
         };

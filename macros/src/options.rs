@@ -66,6 +66,8 @@ impl Options {
                 known.push(setting);
             }
         }
+        // A misspelt option is missing as well, and is told of already.
+        errors.finish()?;
         errors.keep(say_what_is_missing(&known));
         let mut take = |name: &str| {
             let place = known.iter().position(|setting| setting.name == name)?;
@@ -101,17 +103,15 @@ fn say_what_is_missing(settings: &[Setting]) -> Result<()> {
     if !has("ttl") && !has("policy") {
         missing.push("ttl");
     }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "`#[cached]` needs {}, as in `#[cached(cache = \"users\", key = \"user:{{id}}\", ttl = \"60s\")]`",
-        missing
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(" and ")
-    );
+    let Some(last) = missing.pop() else { return Ok(()) };
+    let others = missing.join("`, `");
+    let all = if others.is_empty() {
+        format!("`{last}`")
+    } else {
+        format!("`{others}` and `{last}`")
+    };
+    let message =
+        format!("`#[cached]` needs {all}, as in `#[cached(cache = \"users\", key = \"user:{{id}}\", ttl = \"60s\")]`");
     Err(Error::new(Span::call_site(), message))
 }
 
@@ -163,6 +163,9 @@ impl Written {
 
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("an option is written with its name, as in `cache = \"users\"`"));
+        }
         let name = input.call(Ident::parse_any)?;
         input.parse::<Token![=]>()?;
         let value = input.parse()?;

@@ -6,11 +6,11 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{Cache, reading::Place};
 use crate::{
     envelope::{
-        Draft, Header, Kind, Unreadable,
+        Draft, Header, Kind, SEALED, Unreadable,
         header::{codec_of, format_of},
         packing,
     },
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
 };
 
 impl Cache {
@@ -56,7 +56,7 @@ impl Cache {
         let draft = Draft {
             codec: codec_of(self.policy.format),
             packing,
-            sealing: u8::from(self.policy.is_encrypted),
+            sealing: if self.policy.is_encrypted { SEALED } else { 0 },
             raw_len,
             ..draft
         };
@@ -75,43 +75,27 @@ impl Cache {
         let body = match header.sealing {
             0 if self.policy.is_encrypted => return Err(Unreadable::Foreign),
             0 => body,
-            _ => self.unseal(place, envelope.get(..header.body).unwrap_or_default(), &body)?,
+            SEALED => self.unseal(place, envelope.get(..header.body).unwrap_or_default(), &body)?,
+            _ => return Err(Unreadable::Foreign),
         };
         packing::unpack(header.packing, body, header.raw_len, self.policy.max_value_len)
     }
 
-    #[cfg(feature = "encryption")]
     fn seal(&self, place: &Place, header: &[u8], body: &[u8]) -> Result<Vec<u8>> {
         let road = self.service.road();
-        let keys = road.encryption().ok_or_else(|| {
-            Error::new(
-                crate::error::ErrorKind::Config,
-                "the cache is to be encrypted, and there is no key: set REDIS_ENCRYPTION_KEY",
-            )
-        })?;
+        let keys = road.encryption().ok_or_else(no_keys)?;
         keys.seal(&road.prefix().key(place.entry.clone())?, header, body)
     }
 
-    #[cfg(feature = "encryption")]
     fn unseal(&self, place: &Place, header: &[u8], sealed: &Bytes) -> Result<Bytes, Unreadable> {
         let road = self.service.road();
-        let key = road
-            .prefix()
-            .key(place.entry.clone())
-            .map_err(|_invalid| Unreadable::Corrupt)?;
+        let key = road.prefix().key(place.entry.clone());
+        let key = key.map_err(|_invalid| Unreadable::Corrupt)?;
         road.encryption().ok_or(Unreadable::Foreign)?.open(&key, header, sealed)
     }
+}
 
-    /// Nothing asks for it in a build without encryption.
-    #[cfg(not(feature = "encryption"))]
-    #[expect(clippy::unused_self, reason = "as in a build with encryption")]
-    fn seal(&self, _place: &Place, _header: &[u8], _body: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::invalid("this program was built without the feature encryption"))
-    }
-
-    #[cfg(not(feature = "encryption"))]
-    #[expect(clippy::unused_self, reason = "as in a build with encryption")]
-    fn unseal(&self, _place: &Place, _header: &[u8], _sealed: &Bytes) -> Result<Bytes, Unreadable> {
-        Err(Unreadable::Foreign)
-    }
+fn no_keys() -> Error {
+    let message = "a cache is to be encrypted, and there is no key: set REDIS_ENCRYPTION_KEY";
+    Error::new(ErrorKind::Config, message)
 }

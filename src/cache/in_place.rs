@@ -41,7 +41,7 @@ impl Cache {
         let finds_nothing = usable(None).is_some();
         let old = match self.hit(&sight, finds_nothing) {
             Hit::Fresh(answer) => {
-                self.slide(&place, &sight).await;
+                self.slide(&place, &sight);
                 match usable(answer.value) {
                     Some(value) => return Ok(value),
                     None => None,
@@ -127,7 +127,7 @@ impl Cache {
                     value: load.value,
                     is_foreign: false,
                 }));
-                aside(departure.keep(content)).await;
+                aside(departure.keep(content));
                 Ok(value)
             }
             Err(error) => {
@@ -139,7 +139,7 @@ impl Cache {
                     ..
                 } = departure;
                 drop(pilot);
-                aside(async move { cache.give_back(&place, sight.seen).await }).await;
+                aside(async move { cache.give_back(&place, sight.seen).await });
                 old.map(|(value, _)| value).ok_or(error)
             }
         }

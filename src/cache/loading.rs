@@ -46,7 +46,10 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
     pub(super) async fn begin(self, loader: Loader<T, E>) -> Passenger<T, E> {
         let passenger = self.pilot.passenger();
         let whole = self.fly(loader);
-        aside(whole).await;
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(whole)),
+            Err(_) => whole.await,
+        }
         passenger
     }
 
@@ -193,11 +196,10 @@ pub(super) async fn within<F: Future>(time: Duration, awaited: F) -> Option<F::O
     }
 }
 
-/// Does something in a task of its own, whatever becomes of the caller; without a tokio runtime at once.
-pub(super) async fn aside(work: impl Future<Output = ()> + Send + 'static) {
-    match Handle::try_current() {
-        Ok(runtime) => drop(runtime.spawn(work)),
-        Err(_) => work.await,
+/// Does something in a task of its own, whatever becomes of the caller. Without a tokio runtime it is left: no server answers there.
+pub(super) fn aside(work: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        drop(runtime.spawn(work));
     }
 }
 

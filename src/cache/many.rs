@@ -3,12 +3,13 @@
 use std::{collections::HashMap, hash::Hash, time::Instant};
 
 use futures_util::future::join_all;
+use tokio::runtime::Handle;
 
 use super::{
     Cache, Cacheable,
     flight::{Arrival, Joined, Pilot},
     load::{Load, LoadError, StaleReason},
-    loading::{aside, linger},
+    loading::linger,
     reading::{Place, Sight},
     serving::Hit,
     storing::Item,
@@ -45,7 +46,7 @@ impl Cache {
         for (at, ((key, place), sight)) in zipped.enumerate() {
             let old = match self.hit::<T>(&sight, true) {
                 Hit::Fresh(answer) => {
-                    self.slide(&place, &sight).await;
+                    self.slide(&place, &sight);
                     set(&mut values, at, answer.value);
                     continue;
                 }
@@ -88,7 +89,11 @@ impl Cache {
         }
         if !missing.is_empty() {
             let cache = self.clone();
-            aside(async move { cache.load_many(wanted, missing, loader).await }).await;
+            let whole = async move { cache.load_many(wanted, missing, loader).await };
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(whole)),
+                Err(_) => whole.await,
+            }
         }
         let outcomes = join_all(awaited.iter_mut().map(|(_, passenger)| passenger.wait())).await;
         let places: Vec<usize> = awaited.iter().map(|(at, _)| *at).collect();

@@ -59,7 +59,7 @@ impl Cache {
                     let sight = self.look(&place).await;
                     let old = match self.hit(&sight, finds_nothing) {
                         Hit::Fresh(answer) => {
-                            self.slide(&place, &sight).await;
+                            self.slide(&place, &sight);
                             if self.is_due(&place, &sight) {
                                 drop(self.depart(&place, sight, &mut loader, [false, false]).await);
                             }
@@ -215,7 +215,7 @@ impl Cache {
     }
 
     /// Lets the life of an entry that slides begin anew, in the background.
-    pub(super) async fn slide(&self, place: &Place, sight: &Sight) {
+    pub(super) fn slide(&self, place: &Place, sight: &Sight) {
         let (Some(idle), Some(entry)) = (self.policy.sliding, &sight.entry) else {
             return;
         };
@@ -227,7 +227,7 @@ impl Cache {
         let left = whole.saturating_sub(freshness::age(&entry.header, now));
         let life = bounded(left.min(idle.saturating_add(idle / 8)));
         let (service, key, id) = (self.service.clone(), place.entry.clone(), entry.header.id);
-        aside(async move { drop(service.entries().touch(key, id, now, life).await) }).await;
+        aside(async move { drop(service.entries().touch(key, id, now, life).await) });
     }
 
     pub(super) fn count<T>(&self, answer: CacheAnswer<T>) -> CacheAnswer<T> {

@@ -2,8 +2,6 @@
 
 use std::{convert::Infallible, pin::Pin};
 
-use serde::{Serialize, de::DeserializeOwned};
-
 /// What is written as a value, and not as an alias that hides a `Result` or an `Option`.
 ///
 /// For those two there are two of it, so that the compiler cannot tell which is meant: there is no other way to say that a type is *not* something.
@@ -17,13 +15,6 @@ impl<T: ?Sized> NeitherResultNorOption<()> for T {}
 impl<T, E> NeitherResultNorOption<u8> for Result<T, E> {}
 
 impl<T> NeitherResultNorOption<u8> for Option<T> {}
-
-/// Compiles for what can be cached.
-pub const fn assert_value<T>()
-where
-    T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
-{
-}
 
 /// Makes a loader's future of a body that has its own error.
 pub fn boxed<Body, Answer>(body: Body) -> Pin<Box<Answer>>

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Command, EntryCommand, Set};
+use super::{Command, Set};
 
 impl Command {
     /// Says whether the command is known to change nothing at any key. Whatever is not known counts as a change.
@@ -32,8 +32,8 @@ impl Command {
             | Self::CompareAndSet { key, .. }
             | Self::HashSet { key, .. }
             | Self::HashReplace { key, .. }
-            | Self::HashGet { key, .. }
-            | Self::Entry(EntryCommand { key, .. }) => show(key),
+            | Self::HashGet { key, .. } => show(key),
+            Self::Entry(entry) => show(&entry.key),
         }
     }
 }

@@ -59,6 +59,16 @@ pub(crate) struct Tell {
     pub(crate) is_sharded: bool,
 }
 
+impl EntryCommand {
+    /// Returns how many bytes of a value go to the server.
+    pub(super) fn payload_len(&self) -> usize {
+        match &self.act {
+            EntryAct::Fill { envelope, .. } => envelope.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// Returns what stands at the key of a version: `c` or `r`, the version, and its whole time to live in milliseconds, so that its age can be told
 /// from what is left of that.
 pub(crate) fn version(kind: char, id: Id, ttl: Ttl) -> Bytes {

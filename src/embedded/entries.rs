@@ -47,10 +47,10 @@ pub(super) fn answer(store: &mut Store, command: EntryCommand, now: Instant) -> 
 /// Returns who is told if the answer to a command is yes.
 pub(super) fn to_be_told(command: &Command) -> Option<Tell> {
     match command {
-        Command::Entry(EntryCommand {
-            act: EntryAct::Fill { tell, .. } | EntryAct::Release { tell, .. },
-            ..
-        }) => tell.clone(),
+        Command::Entry(entry) => match &entry.act {
+            EntryAct::Fill { tell, .. } | EntryAct::Release { tell, .. } => tell.clone(),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -109,7 +109,7 @@ impl<'a> EntryOperations<'a> {
     fn ask<T>(&self, key: Key, act: EntryAct, read: fn(Reply) -> Result<T>) -> Request<'a, T> {
         let build = |prefix: &Prefix| {
             let key = prefix.key(key)?;
-            Ok(Command::Entry(EntryCommand { key, act }))
+            Ok(Command::Entry(EntryCommand { key, act }.into()))
         };
         Request::new(self.road, build, read)
     }

@@ -134,6 +134,7 @@ async fn deletes_until_the_very_end_of_an_outage_are_sent_before_the_next_get_of
                 while !redis.is_enabled() {
                     redis.delete(key.as_str()).await;
                     assert_eq!(redis.get(key.as_str()).await, None);
+                    tokio::task::yield_now().await;
                 }
                 assert_eq!(redis.get(key.as_str()).await, None);
             });

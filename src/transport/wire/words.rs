@@ -160,7 +160,7 @@ impl Words {
                 plain(of_script(HASH_REPLACE, vec![key], options.chain(flat(fields))))
             }
             Command::HashGet { key, field } => plain(vec![key, field]),
-            Command::Entry(entry) => plain(of_entry(entry)),
+            Command::Entry(entry) => plain(of_entry(*entry)),
             Command::Call(call) => Self::of_call(call),
         }
     }

@@ -71,7 +71,7 @@ impl Backend {
     }
 
     pub(super) async fn act(&self, key: &'static str, act: EntryAct) -> Result<Reply> {
-        let command = Command::Entry(EntryCommand { key: key.into(), act });
+        let command = Command::Entry(EntryCommand { key: key.into(), act }.into());
         self.road.call(|_prefix| Ok(command), Ok).await
     }
 
