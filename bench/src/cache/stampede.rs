@@ -10,7 +10,7 @@ use crate::{
     Outcome,
     arguments::Arguments,
     progress,
-    readers::{self, Cached, Cachekit, Distributed, Hitbox, MultiTier, Ours, Reader, Source, Visitor},
+    readers::{self, Cached, Cachekit, Distributed, Hitbox, MultiTier, Ours, Reader, Visitor},
     report::{self, Goal, Sample},
     server::RedisServer,
     suite::runtime,
@@ -110,12 +110,14 @@ impl Visitor for Herd {
                 return Ok(());
             }
         };
-        // Some connect at their first call.
-        reader.read("stampede:none", &Source::Failing).await;
         let mut rushes = Vec::with_capacity(self.rounds);
-        for round in 0..self.rounds {
+        // The first warms up: some connect at their first call, and nobody is to pay for memory that others find ready.
+        for round in 0..=self.rounds {
             let key = format!("stampede:{}:{round}", R::NAME);
-            rushes.push(Rush::begin(&reader, &key, self.callers, Instant::now() + GATHERING).await?);
+            let rush = Rush::begin(&reader, &key, self.callers, Instant::now() + GATHERING).await?;
+            if round > 0 {
+                rushes.push(rush);
+            }
         }
         let name = R::NAME;
         self.standings.push(Standing { name, rushes });
