@@ -32,7 +32,7 @@ const TAKES: Duration = Duration::from_millis(20);
 const KEY: &str = "front";
 
 /// How many lives the first requests may take to warm up.
-const WARM_UP: u32 = 2;
+const WARM_UP: u32 = 1;
 
 /// What came of the requests.
 struct Requests {

@@ -16,8 +16,8 @@ use crate::{
     suite::runtime,
 };
 
-/// How many callers, in all processes together.
-const CALLERS: usize = 10_000;
+/// How many callers, in all processes together; in a quick run, fewer.
+const CALLERS: [usize; 2] = [10_000, 2_000];
 
 /// How many processes, where there are several.
 pub(super) const PROCESSES: usize = 8;
@@ -26,6 +26,8 @@ pub(super) const PROCESSES: usize = 8;
 pub(super) struct Standing {
     /// Who.
     pub(super) name: &'static str,
+    /// How many callers.
+    callers: usize,
     /// Stampede by stampede.
     pub(super) rushes: Vec<Rush>,
 }
@@ -46,6 +48,8 @@ pub(super) struct Herd {
 struct Herds {
     /// Where the server listens.
     port: u16,
+    /// How many callers, in all processes together.
+    callers: usize,
     /// How many stampedes.
     rounds: usize,
 }
@@ -53,7 +57,8 @@ struct Herds {
 /// Measures all in one process.
 pub(super) fn in_a_process(arguments: &Arguments) -> Outcome {
     let server = RedisServer::start(arguments)?;
-    let mut herd = Herd::at(server.port(), CALLERS, arguments.either(5, 1));
+    let [many, some] = CALLERS;
+    let mut herd = Herd::at(server.port(), arguments.either(many, some), arguments.either(5, 1));
     runtime()?.block_on(async {
         herd.meet::<Ours>().await?;
         readers::introduce_tiered(&mut herd).await
@@ -67,8 +72,10 @@ pub(super) fn in_a_process(arguments: &Arguments) -> Outcome {
 /// Measures all that know of other processes, or could.
 pub(super) fn in_processes(arguments: &Arguments) -> Outcome {
     let server = RedisServer::start(arguments)?;
+    let [many, some] = CALLERS;
     let mut herds = Herds {
         port: server.port(),
+        callers: arguments.either(many, some),
         rounds: arguments.either(5, 1),
     };
     runtime()?.block_on(introduce_to_crews(&mut herds))
@@ -119,8 +126,11 @@ impl Visitor for Herd {
                 rushes.push(rush);
             }
         }
-        let name = R::NAME;
-        self.standings.push(Standing { name, rushes });
+        self.standings.push(Standing {
+            name: R::NAME,
+            callers: self.callers,
+            rushes,
+        });
         Ok(())
     }
 }
@@ -128,13 +138,17 @@ impl Visitor for Herd {
 impl Visitor for Herds {
     async fn meet<R: Reader>(&mut self) -> Outcome {
         progress::announce(&format!("{PROCESSES} processes of {}", R::NAME));
-        let mut crew = Crew::hire(R::NAME, self.port, PROCESSES, CALLERS / PROCESSES)?;
+        let mut crew = Crew::hire(R::NAME, self.port, PROCESSES, self.callers / PROCESSES)?;
         let mut rushes = Vec::with_capacity(self.rounds);
         for round in 0..self.rounds {
             rushes.push(crew.rush(&format!("processes:{}:{round}", R::NAME))?);
         }
-        let name = R::NAME;
-        Standing { name, rushes }.print("processes", name == Distributed::NAME);
+        let standing = Standing {
+            name: R::NAME,
+            callers: self.callers,
+            rushes,
+        };
+        standing.print("processes", R::NAME == Distributed::NAME);
         Ok(())
     }
 }
@@ -144,7 +158,9 @@ impl Standing {
     pub(super) fn print(&self, what: &str, has_goals: bool) {
         let goal = |most: f64| if has_goals { Goal::AtMost(most) } else { Goal::Any };
         let name = |figure: &str| format!("{what}_{}_{figure}", self.name);
-        self.sample(Rush::loads).print_median(&name("loads"), goal(1.0));
+        let callers = format!("of {} callers", self.callers);
+        self.sample(Rush::loads)
+            .print_median_with(&name("loads"), goal(1.0), &callers);
         let is_in_a_process = what == "stampede";
         let slowest = if is_in_a_process { goal(1.5) } else { Goal::Any };
         self.sample(Rush::slowness).print_median(&name("slowest"), slowest);
