@@ -164,11 +164,44 @@ impl Cache {
 
     /// Reads an entry. One round trip; a second one if its loader gave it tags that this process does not know of.
     pub(super) async fn look(&self, place: &Place) -> Sight {
-        let sights = self.look_many(std::slice::from_ref(place)).await;
-        sights
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| Sight::nothing(Instant::now()))
+        if let Some(sight) = self.look_quickly(place).await {
+            return sight;
+        }
+        // In a box: few reads need it.
+        let sights = Box::pin(self.look_many(std::slice::from_ref(place))).await;
+        let mut sights = sights.into_iter();
+        sights.next().unwrap_or_else(|| Sight::nothing(Instant::now()))
+    }
+
+    /// Reads an entry that has no tags and can be read, as most are; `None` if there is more to do.
+    async fn look_quickly(&self, place: &Place) -> Option<Sight> {
+        let is_plain = self.tags.is_empty() && self.clock().is_set() && self.service.road().journal().is_empty();
+        if !is_plain || self.space.has_tags(&place.entry) {
+            return None;
+        }
+        let began = Instant::now();
+        let keys = vec![place.entry.clone(), place.epoch.clone()];
+        let Ok(answers) = self.ask(keys, began).await else {
+            return Some(Sight::nothing(began));
+        };
+        let glance = Glance {
+            epoch: 1,
+            tags: Vec::new(),
+            is_invalidated: false,
+        };
+        let (mut sight, found) = match self.see(place, &glance, 0, &answers, began) {
+            Ok(seen) => seen,
+            Err(_unknown) => return Some(Sight::nothing(began)),
+        };
+        match found {
+            Found::Nothing => Some(sight),
+            Found::Envelope(header, envelope) if header.tags.is_empty() => {
+                let now = self.clock().now();
+                sight.entry = self.open(place, &sight, header, &envelope, now).ok()?;
+                Some(sight)
+            }
+            Found::Envelope(..) | Found::Unreadable(..) => None,
+        }
     }
 
     /// Reads entries, each by itself, in their order. One round trip (to each node of a cluster), or two.
@@ -178,11 +211,8 @@ impl Cache {
         let mut question = Question::default();
         question.keys.reserve(places.len() + 1 + self.tags.len());
         question.keys.extend(places.iter().map(|place| place.entry.clone()));
-        let glances: Vec<Glance> = places
-            .iter()
-            .map(|place| self.glance(place, places.len(), &mut question))
-            .collect();
-        let Ok(answers) = self.ask(question.keys).await else {
+        let glances: Vec<Glance> = places.iter().map(|place| self.glance(place, &mut question)).collect();
+        let Ok(answers) = self.ask(question.keys, began).await else {
             return places.iter().map(|_| Sight::nothing(began)).collect();
         };
         let see = |(at, (place, glance))| {
@@ -200,7 +230,7 @@ impl Cache {
     }
 
     /// Says what is to be asked beside an entry.
-    fn glance(&self, place: &Place, of: usize, question: &mut Question) -> Glance {
+    fn glance(&self, place: &Place, question: &mut Question) -> Glance {
         let own = self.tags.iter().cloned();
         let remembered = self.space.tags_of(&place.entry);
         let remembered = remembered.iter().flat_map(|tags| tags.iter().cloned());
@@ -211,15 +241,8 @@ impl Cache {
                 tags.push((tag, at));
             }
         }
-        // One alone has its version behind it: most reads are such, and need no map.
-        let epoch = if of == 1 && tags.is_empty() {
-            question.keys.push(place.epoch.clone());
-            of
-        } else {
-            question.place(place.epoch.clone())
-        };
         Glance {
-            epoch,
+            epoch: question.place(place.epoch.clone()),
             is_invalidated: self.is_invalidated(&place.entry)
                 || self.is_any_invalidated(tags.iter().map(|(tag, _)| tag)),
             tags,
@@ -227,12 +250,12 @@ impl Cache {
     }
 
     /// Asks the near cache, or Redis.
-    async fn ask(&self, keys: Vec<Key>) -> Result<Vec<Option<Reply>>> {
+    async fn ask(&self, keys: Vec<Key>, now: Instant) -> Result<Vec<Option<Reply>>> {
         if let Some(near) = self.service.near_values(&keys) {
             return Ok(near);
         }
         let read = self.service.string().get_many(keys);
-        if !self.clock().is_due() {
+        if !self.clock().is_due(now) {
             return read.await;
         }
         if self.clock().is_set() {
@@ -240,7 +263,7 @@ impl Cache {
             aside(async move { cache.set_clock().await });
             return read.await;
         }
-        let (answers, ()) = tokio::join!(read.into_future(), self.set_clock());
+        let (answers, ()) = Box::pin(async { tokio::join!(read.into_future(), self.set_clock()) }).await;
         answers
     }
 
