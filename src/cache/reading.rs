@@ -164,44 +164,49 @@ impl Cache {
 
     /// Reads an entry. One round trip; a second one if its loader gave it tags that this process does not know of.
     pub(super) async fn look(&self, place: &Place) -> Sight {
-        if let Some(sight) = self.look_quickly(place).await {
-            return sight;
-        }
-        // In a box: few reads need it.
-        let sights = Box::pin(self.look_many(std::slice::from_ref(place))).await;
-        let mut sights = sights.into_iter();
-        sights.next().unwrap_or_else(|| Sight::nothing(Instant::now()))
-    }
-
-    /// Reads an entry that has no tags and can be read, as most are; `None` if there is more to do.
-    async fn look_quickly(&self, place: &Place) -> Option<Sight> {
         let is_plain = self.tags.is_empty() && self.clock().is_set() && self.service.road().journal().is_empty();
         if !is_plain || self.space.has_tags(&place.entry) {
-            return None;
+            // In a box: few reads need it.
+            let sights = Box::pin(self.look_many(std::slice::from_ref(place))).await;
+            let mut sights = sights.into_iter();
+            return sights.next().unwrap_or_else(|| Sight::nothing(Instant::now()));
         }
         let began = Instant::now();
         let keys = vec![place.entry.clone(), place.epoch.clone()];
-        let Ok(answers) = self.ask(keys, began).await else {
-            return Some(Sight::nothing(began));
-        };
         let glance = Glance {
             epoch: 1,
             tags: Vec::new(),
             is_invalidated: false,
         };
-        let (mut sight, found) = match self.see(place, &glance, 0, &answers, began) {
-            Ok(seen) => seen,
-            Err(_unknown) => return Some(Sight::nothing(began)),
+        let Ok(answers) = self.ask(keys, began).await else {
+            return Sight::nothing(began);
         };
-        match found {
-            Found::Nothing => Some(sight),
-            Found::Envelope(header, envelope) if header.tags.is_empty() => {
+        match self.see(place, &glance, 0, &answers, began) {
+            Ok((mut sight, Found::Envelope(header, envelope))) if header.tags.is_empty() => {
                 let now = self.clock().now();
-                sight.entry = self.open(place, &sight, header, &envelope, now).ok()?;
-                Some(sight)
+                match self.open(place, &sight, header.clone(), &envelope, now) {
+                    Ok(entry) => {
+                        sight.entry = entry;
+                        sight
+                    }
+                    Err(_unreadable) => {
+                        let found = Found::Envelope(header, envelope);
+                        Box::pin(self.examine(place, sight, found, now)).await
+                    }
+                }
             }
-            Found::Envelope(..) | Found::Unreadable(..) => None,
+            Ok((sight, Found::Nothing)) => sight,
+            Ok(seen) => Box::pin(self.look_on(place, seen)).await,
+            Err(_unknown) => Sight::nothing(began),
         }
+    }
+
+    /// Goes on with an entry that has tags, or cannot be read.
+    async fn look_on(&self, place: &Place, seen: (Sight, Found)) -> Sight {
+        let mut seen = [seen];
+        self.look_at_tags(std::slice::from_ref(place), &mut seen).await;
+        let [(sight, found)] = seen;
+        self.examine(place, sight, found, self.clock().now()).await
     }
 
     /// Reads entries, each by itself, in their order. One round trip (to each node of a cluster), or two.

@@ -48,8 +48,9 @@ impl Cache {
         self.service.pipeline(requests).each().await
     }
 
+    /// Says whether the account is known to run no scripts. The embedded store needs none.
     fn is_scriptless(&self) -> bool {
-        self.service.capabilities().scripts == Support::No
+        !self.service.road().is_embedded() && self.service.capabilities().scripts == Support::No
     }
 
     /// `SET NX` where nothing was, and otherwise a watched key.

@@ -183,6 +183,10 @@ impl Road {
         matches!(self.backend, Backend::Disabled(_))
     }
 
+    pub(crate) fn is_embedded(&self) -> bool {
+        matches!(self.backend, Backend::Embedded(_))
+    }
+
     /// Puts the reason into an error that says no more than that Redis is disabled.
     pub(crate) fn with_reason(&self, error: Error) -> Error {
         match &self.backend {
