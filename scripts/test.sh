@@ -317,7 +317,7 @@ run_examples_on_a_server() {
 }
 
 smoke_bench() {
-    local suite suites="fallback operations throughput outage topology"
+    local suite suites="fallback operations throughput outage topology cache"
     if grep -q '^near-cache ' Cargo.toml; then suites="$suites near"; fi
     for suite in $suites; do
         cargo run --release --package bench --all-features -- "$suite" --quick --server "$REDIS_SERVER" \

@@ -18,6 +18,7 @@ mod settling;
 mod space;
 mod steps;
 mod storing;
+mod tasks;
 mod version;
 mod warming;
 mod writing;

@@ -119,6 +119,13 @@ impl Prefix {
 }
 
 impl Key {
+    /// Makes a key of several parts, one behind the other.
+    pub(crate) fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut whole = SmallVec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| whole.extend_from_slice(part));
+        Self(whole)
+    }
+
     /// Returns the bytes, without the configured prefix.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::Outcome;
 
 /// How to call this program.
-const USAGE: &str = "usage: bench fallback|operations|throughput|near|outage|topology [--quick] [--only PART] [--json FILE] \
-                     [--plot FILE.svg] [--server PATH]";
+const USAGE: &str = "usage: bench fallback|operations|throughput|near|outage|topology|cache [--quick] [--only PART] \
+                     [--json FILE] [--plot FILE.svg] [--server PATH]";
 
 /// What to measure, and how.
 #[derive(Debug, PartialEq)]
@@ -40,17 +40,20 @@ pub(crate) enum Suite {
     Outage,
     /// How Cluster and Sentinel are used, and what callers feel of their faults.
     Topology,
+    /// What the read-through cache saves, costs and survives, against every other one.
+    Cache,
 }
 
 impl Suite {
     /// Every suite.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Fallback,
         Self::Operations,
         Self::Throughput,
         Self::Near,
         Self::Outage,
         Self::Topology,
+        Self::Cache,
     ];
 
     /// Returns its name on the command line.
@@ -62,6 +65,7 @@ impl Suite {
             Self::Near => "near",
             Self::Outage => "outage",
             Self::Topology => "topology",
+            Self::Cache => "cache",
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Measures `redis-manager` against real servers that it starts itself.
 //!
 //! ```text
-//! cargo run --release -p bench -- fallback|operations|throughput|near|outage|topology [--quick] [--only PART]
-//!     [--json FILE] [--plot FILE.svg] [--server PATH]
+//! cargo run --release -p bench -- fallback|operations|throughput|near|outage|topology|cache [--quick]
+//!     [--only PART] [--json FILE] [--plot FILE.svg] [--server PATH]
 //! ```
 //!
 //! Standard output has one `name value` line for each figure, the spread and the goal behind a `#`; progress goes to
@@ -10,6 +10,7 @@
 
 mod allocations;
 mod arguments;
+mod cache;
 mod contest;
 mod fallback;
 mod json;
@@ -21,6 +22,7 @@ mod peers;
 mod plot;
 mod progress;
 mod race;
+mod readers;
 mod report;
 mod rival;
 mod server;
@@ -65,10 +67,15 @@ use machine::Machine;
 /// What a figure comes to, or why it could not be measured.
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Measures the suite that the arguments name.
+/// Measures the suite that the arguments name, or works for a process that does.
 fn main() -> ExitCode {
-    let measured = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| measure(&arguments));
-    match measured {
+    let mut words = std::env::args().skip(1).peekable();
+    let done = if words.next_if(|word| word == cache::WORKER).is_some() {
+        cache::serve(words)
+    } else {
+        Arguments::parse(words).and_then(|arguments| measure(&arguments))
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -87,6 +94,7 @@ fn measure(arguments: &Arguments) -> Outcome {
         Suite::Near => near::run(arguments, &machine),
         Suite::Outage => outage::run(arguments, &machine),
         Suite::Topology => topology::run(arguments, &machine),
+        Suite::Cache => cache::run(arguments, &machine),
     };
     progress::finish();
     measured?;

@@ -12,7 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{fault::Fault, seat::Seat, stage::Hall, standing::Standing};
+use self::seat::Seat;
+pub(crate) use self::{
+    fault::Fault,
+    stage::{Hall, PATIENCE},
+    standing::Standing,
+};
 use crate::{
     Outcome,
     arguments::Arguments,
@@ -52,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
          {}",
         seat::TASKS,
         watch(arguments).as_secs(),
-        stage::PATIENCE.as_secs(),
+        PATIENCE.as_secs(),
         scribe.lines(),
     );
     suite::run(arguments, machine, &conditions, &PARTS)
@@ -60,22 +65,17 @@ pub(crate) fn run(arguments: &Arguments, machine: &Machine) -> Outcome {
 
 /// There is no server while the clients are built.
 fn absent(arguments: &Arguments) -> Outcome {
-    measure(arguments, &Fault::Absent(lasting(arguments, 5)))
+    measure(arguments, Fault::absent(arguments))
 }
 
 /// The server is stopped under load, and goes on.
 fn hung(arguments: &Arguments) -> Outcome {
-    measure(arguments, &Fault::Hung(lasting(arguments, 10)))
+    measure(arguments, Fault::hung(arguments))
 }
 
 /// The server is killed under load, and another one comes.
 fn killed(arguments: &Arguments) -> Outcome {
-    measure(arguments, &Fault::Killed(lasting(arguments, 5)))
-}
-
-/// Returns how long a fault lasts.
-fn lasting(arguments: &Arguments, seconds: u64) -> Duration {
-    Duration::from_secs(arguments.either(seconds, 1))
+    measure(arguments, Fault::killed(arguments))
 }
 
 /// Returns how long everybody may take to heal.
@@ -84,11 +84,29 @@ fn watch(arguments: &Arguments) -> Duration {
 }
 
 /// Lets everybody live through a fault, and prints what they felt.
-fn measure(arguments: &Arguments, fault: &Fault) -> Outcome {
+fn measure(arguments: &Arguments, fault: Fault) -> Outcome {
+    let introduce = async |hall: &mut Hall| {
+        introduce(hall).await;
+        Ok(())
+    };
+    live_through(arguments, fault, introduce)?;
+    Ok(())
+}
+
+/// Lets those that are introduced live through a fault, prints what they felt, and returns it. The first is ours.
+///
+/// # Errors
+///
+/// - A server cannot be started, or the fault cannot be caused.
+pub(crate) fn live_through(
+    arguments: &Arguments,
+    fault: Fault,
+    introduce: impl AsyncFn(&mut Hall) -> Outcome,
+) -> Outcome<Vec<Standing>> {
     let mut server = RedisServer::start(arguments)?;
     let runtime = runtime()?;
     let mut hall = Hall::new(server.port());
-    runtime.block_on(introduce(&mut hall));
+    runtime.block_on(introduce(&mut hall))?;
     hall.wait_for_all();
     let keys = fault::read_all(server.port())?;
     if let Fault::Absent(_) = fault {
@@ -96,7 +114,9 @@ fn measure(arguments: &Arguments, fault: &Fault) -> Outcome {
         hall.end();
         server.kill()?;
         hall = Hall::new(server.port());
-        runtime.block_on(introduce(&mut hall));
+        // From now on nobody is to store anything first.
+        hall.stage.begin();
+        runtime.block_on(introduce(&mut hall))?;
     } else {
         sleep(BEFORE);
     }
@@ -116,7 +136,7 @@ fn measure(arguments: &Arguments, fault: &Fault) -> Outcome {
     // Some calls would never return.
     runtime.shutdown_background();
     standing::print(fault.name(), &standings);
-    Ok(())
+    Ok(standings)
 }
 
 /// Introduces everybody, each with the settings for services if there are some. The first is ours.

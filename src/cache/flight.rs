@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{freshness::later, load::LoadError};
+use super::{freshness::later, load::LoadError, reading::Basis};
 use crate::key::Key;
 
 /// The loads of one namespace that are under way, or have just ended.
@@ -30,8 +30,7 @@ pub(super) struct Flights {
 struct Slot {
     types: TypeId,
     number: u64,
-    /// Nothing could be served when it began, so that callers need not even read.
-    is_cold: bool,
+    basis: Basis,
     is_overtaken: Arc<AtomicBool>,
     flight: Arc<dyn Any + Send + Sync>,
 }
@@ -87,28 +86,12 @@ pub(super) struct Passenger<T, E>(watch::Receiver<Progress<T, E>>);
 pub(super) const LINGER: Duration = Duration::from_millis(600);
 
 impl Flights {
-    /// Returns the load of a key that nothing is known of, if there is one under way.
-    pub(super) fn cold<T, E>(&self, key: &Key) -> Option<Passenger<T, E>>
-    where
-        T: Send + Sync + 'static,
-        E: Send + Sync + 'static,
-    {
-        if self.len.load(Relaxed) == 0 {
-            return None;
-        }
-        let slots = self.slots();
-        let slot = slots.get(key)?.iter().find(|slot| slot.types == types::<T, E>())?;
-        let flight = slot.flight.downcast_ref::<Flight<T, E>>().filter(|_| slot.is_cold)?;
-        let is_under_way = matches!(*flight.progress.borrow(), Progress::UnderWay);
-        is_under_way.then(|| Passenger(flight.progress.subscribe()))
-    }
-
-    /// Joins the load of a key, or begins one, on which others rely for so long at most. Who has read before it was stored shares it even though it has landed.
+    /// Joins the load of a key, or begins one, on which others rely for so long at most. Shared is only what began with what its caller has seen as well, and what
+    /// has landed only as long as it is being stored, or by those who read before.
     pub(super) fn join<T, E>(
         self: &Arc<Self>,
         key: &Key,
-        read: Instant,
-        is_cold: bool,
+        (basis, read): (Basis, Instant),
         limit: Option<Duration>,
     ) -> Joined<T, E>
     where
@@ -126,7 +109,7 @@ impl Flights {
                 Progress::Landed { stored, .. } => stored.is_none_or(|stored| read <= stored),
                 Progress::Abandoned => false,
             };
-            if is_of_use {
+            if is_of_use && slot.basis.is_that_of(&basis) {
                 return Joined::Shared(Passenger(flight.progress.subscribe()));
             }
         }
@@ -142,7 +125,7 @@ impl Flights {
         of_key.push(Slot {
             types: types::<T, E>(),
             number,
-            is_cold,
+            basis,
             is_overtaken: Arc::clone(&flight.is_overtaken),
             flight: Arc::clone(&flight) as Arc<dyn Any + Send + Sync>,
         });
@@ -207,9 +190,9 @@ where
         self.flight.progress.receiver_count() > 1
     }
 
-    /// Tells everybody what it has brought. There is nothing of an error to be stored: who has it, and asks again, loads.
-    pub(super) fn land(&self, outcome: Outcome<T, E>) {
-        let stored = outcome.is_err().then(Instant::now);
+    /// Tells everybody what it has brought. Of what will not be stored nobody has part who asks from now on.
+    pub(super) fn land(&self, outcome: Outcome<T, E>, will_be_stored: bool) {
+        let stored = (!will_be_stored).then(Instant::now);
         self.flight.progress.send_replace(Progress::Landed { outcome, stored });
     }
 
@@ -268,12 +251,16 @@ fn types<T: 'static, E: 'static>() -> TypeId {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::reading::Sight, *};
 
     type Flown = Joined<u8, ()>;
 
+    fn at(read: Instant) -> (Basis, Instant) {
+        (Sight::nothing(read).basis(0), read)
+    }
+
     fn join(flights: &Arc<Flights>, read: Instant) -> Flown {
-        flights.join(&Key::from("k"), read, true, None)
+        flights.join(&Key::from("k"), at(read), None)
     }
 
     fn first(joined: Flown) -> Pilot<u8, ()> {
@@ -298,12 +285,13 @@ mod tests {
             panic!("two load at once");
         };
         assert!(matches!(
-            flights.join::<u16, ()>(&"k".into(), Instant::now(), true, None),
+            flights.join::<u16, ()>(&"k".into(), at(Instant::now()), None),
             Joined::First(_)
         ));
-        let mut third = flights.cold::<u8, ()>(&"k".into()).unwrap();
-        pilot.land(arrival(7));
-        assert!(flights.cold::<u8, ()>(&"k".into()).is_none());
+        let Joined::Shared(mut third) = join(&flights, Instant::now()) else {
+            panic!("three load at once");
+        };
+        pilot.land(arrival(7), true);
         for passenger in [&mut second, &mut third] {
             assert_eq!(passenger.wait().await.unwrap().unwrap().value, Some(7));
         }
@@ -314,7 +302,7 @@ mod tests {
         let flights = Arc::<Flights>::default();
         let before = Instant::now();
         let pilot = first(join(&flights, before));
-        pilot.land(arrival(7));
+        pilot.land(arrival(7), true);
         assert!(matches!(join(&flights, Instant::now()), Joined::Shared(_)));
         pilot.stored();
         assert!(matches!(join(&flights, before), Joined::Shared(_)));
@@ -340,7 +328,7 @@ mod tests {
     #[test]
     fn nobody_relies_on_a_load_for_longer_than_its_limit() {
         let flights = Arc::<Flights>::default();
-        let join = || flights.join::<u8, ()>(&"k".into(), Instant::now(), true, Some(Duration::ZERO));
+        let join = || flights.join::<u8, ()>(&"k".into(), at(Instant::now()), Some(Duration::ZERO));
         let stuck = first(join());
         let other = first(join());
         drop(stuck);
@@ -358,7 +346,7 @@ mod tests {
         assert!(!second.is_overtaken());
         flights.overtake_all();
         assert!(second.is_overtaken());
-        pilot.land(arrival(7));
+        pilot.land(arrival(7), true);
         assert_eq!(pilot.passenger().wait().await.unwrap().unwrap().value, Some(7));
     }
 }

@@ -9,9 +9,10 @@ use super::{
     flight::{Arrival, Joined, Outcome, Pilot},
     lease::Turn,
     load::{Load, LoadError, StaleReason},
-    loading::{Departure, Purpose, aside, within},
+    loading::{Departure, Purpose},
     reading::{Entry, Place, Sight},
     serving::Hit,
+    tasks::{aside, within},
 };
 use crate::key::Key;
 
@@ -54,10 +55,9 @@ impl Cache {
         };
         // Who loads here may be polled no more: nobody relies on it for longer than that.
         let hard = self.policy.hard_timeout;
-        let flights = &self.space.flights;
         let mut left = Some(hard);
         let pilot = loop {
-            let mut passenger = match flights.join::<T, InPlace>(&place.entry, sight.began, old.is_none(), Some(hard)) {
+            let mut passenger = match self.join::<T, InPlace>(&place, &sight, Some(hard)) {
                 Joined::First(pilot) => break pilot,
                 Joined::Shared(passenger) => passenger,
             };
@@ -151,7 +151,7 @@ impl Cache {
         let value: Option<T> = self.decode(&entry.header, &entry.body).ok()?;
         let usable = (shape.usable)(value.clone())?;
         let is_foreign = true;
-        pilot.land(Ok(Arrival { value, is_foreign }));
+        pilot.land(Ok(Arrival { value, is_foreign }), false);
         Some(usable)
     }
 
@@ -205,14 +205,14 @@ impl<T: Cacheable> Departure<T, InPlace> {
                 value: load.value,
                 is_foreign: false,
             };
-            self.pilot.land(Ok(arrival));
+            self.pilot.land(Ok(arrival), self.can_store(content.as_ref()));
             aside(self.keep(content));
         } else {
             let Self {
                 place, sight, pilot, ..
             } = self;
             // The error is its caller's: the others have loaders of their own.
-            pilot.land(Err(LoadError::Aborted));
+            pilot.land(Err(LoadError::Aborted), false);
             drop(pilot);
             aside(async move { cache.give_back(&place, sight.seen).await });
         }

@@ -11,9 +11,10 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Cache,
-    freshness::Freshness,
+    freshness::{Freshness, chance},
+    policy::bounded,
     reading::{Entry, Place, Sight},
-    storing::{bounded, chance, token},
+    version::token,
 };
 use crate::{
     command::Seen,

@@ -8,11 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::{
-    runtime::Handle,
-    sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
-};
+use tokio::{runtime::Handle, sync::OwnedSemaphorePermit, time::sleep};
 
 use super::{
     Cache, Cacheable,
@@ -22,6 +18,7 @@ use super::{
     load::{Load, LoadError, Loading},
     reading::{Place, Sight},
     storing::{Content, Item},
+    tasks::within,
 };
 use crate::key::Key;
 
@@ -66,7 +63,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
     async fn fly(mut self, loader: Loader<T, E>) {
         let permit = match self.cache.permit_in_outage(self.sight.seen.is_some()).await {
             Ok(permit) => permit,
-            Err(overloaded) => return self.pilot.land(Err(overloaded)),
+            Err(overloaded) => return self.pilot.land(Err(overloaded), false),
         };
         let (sight, purpose) = (self.sight.clone(), self.purpose);
         let waits = purpose.is_awaited && !purpose.is_anew;
@@ -77,8 +74,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             Turn::Done(entry) => match self.cache.decode(&entry.header, &entry.body) {
                 Ok(value) if value.is_some() || purpose.finds_nothing => {
                     let is_foreign = true;
-                    self.pilot.land(Ok(Arrival { value, is_foreign }));
-                    self.pilot.stored();
+                    self.pilot.land(Ok(Arrival { value, is_foreign }), false);
                     return;
                 }
                 _ => self.sight,
@@ -102,7 +98,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
                     ..
                 } = self;
                 let is_shared = pilot.is_shared();
-                pilot.land(Err(error));
+                pilot.land(Err(error), false);
                 // Who alone has an error may take it out.
                 let pilot = is_shared.then_some(pilot);
                 cache.give_back(&place, sight.seen).await;
@@ -120,8 +116,13 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             value: load.value,
             is_foreign: false,
         };
-        self.pilot.land(Ok(arrival));
+        self.pilot.land(Ok(arrival), self.can_store(content.as_ref()));
         self.keep(content).await;
+    }
+
+    /// Says whether somebody will try to store this.
+    pub(super) fn can_store(&self, content: Option<&Content>) -> bool {
+        content.is_some() && self.sight.seen.is_some()
     }
 
     /// Stores what has landed.
@@ -228,21 +229,6 @@ impl Cache {
             Some(Ok(permit)) => Ok(Some(permit)),
             Some(Err(_)) | None => Err(LoadError::Overloaded),
         }
-    }
-}
-
-/// Awaits something for so long at most; without a tokio runtime, which has the clock, for as long as it takes.
-pub(super) async fn within<F: Future>(time: Duration, awaited: F) -> Option<F::Output> {
-    match Handle::try_current() {
-        Ok(_) => timeout(time, awaited).await.ok(),
-        Err(_) => Some(awaited.await),
-    }
-}
-
-/// Does something in a task of its own, whatever becomes of the caller. Without a tokio runtime it is left: no server answers there.
-pub(super) fn aside(work: impl Future<Output = ()> + Send + 'static) {
-    if let Ok(runtime) = Handle::try_current() {
-        drop(runtime.spawn(work));
     }
 }
 

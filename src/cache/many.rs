@@ -105,7 +105,6 @@ impl Cache {
             Hit::Old(old) => Some(old),
             Hit::Miss => None,
         };
-        let is_cold = old.is_none();
         let is_awaited = match old {
             Some(old) if self.has_failed(&place) => {
                 return plan.set(at, self.count(old.served(StaleReason::RetryLater)).value);
@@ -119,10 +118,7 @@ impl Cache {
                 true
             }
         };
-        let joined = self
-            .space
-            .flights
-            .join::<T, E>(&place.entry, sight.began, is_cold, None);
+        let joined = self.join::<T, E>(&place, &sight, None);
         let passenger = match joined {
             Joined::Shared(passenger) => passenger,
             Joined::First(pilot) => {
@@ -151,7 +147,7 @@ impl Cache {
             Ok(permit) => permit,
             Err(overloaded) => {
                 let pilots = missing.iter().map(|missing| &missing.pilot);
-                return pilots.for_each(|pilot| pilot.land(Err(overloaded.clone())));
+                return pilots.for_each(|pilot| pilot.land(Err(overloaded.clone()), false));
             }
         };
         let began = Instant::now();
@@ -165,7 +161,7 @@ impl Cache {
                 self.space.counters.load_failures.add(1);
                 for Missing { place, pilot, .. } in &missing {
                     self.remember(&place.entry, false);
-                    pilot.land(Err(error.clone()));
+                    pilot.land(Err(error.clone()), false);
                 }
                 return;
             }
@@ -175,16 +171,14 @@ impl Cache {
         for (key, Missing { place, sight, pilot }) in wanted.iter().zip(missing) {
             self.remember(&place.entry, true);
             let load = Load::of(found.remove(key));
-            if let Some(content) = self
-                .content(&load, cost)
-                .and_then(|content| self.unless_overtaken(&pilot, content))
-            {
-                items.push(Item { place, sight, content });
-            }
-            pilot.land(Ok(Arrival {
+            let content = self.content(&load, cost);
+            let content = content.and_then(|content| self.unless_overtaken(&pilot, content));
+            let arrival = Arrival {
                 value: load.value,
                 is_foreign: false,
-            }));
+            };
+            pilot.land(Ok(arrival), content.is_some() && sight.seen.is_some());
+            items.extend(content.map(|content| Item { place, sight, content }));
             pilots.push(pilot);
         }
         self.store(items).await;

@@ -75,7 +75,7 @@ impl CachePolicy {
 
     /// Lets values be fresh for so long after they were loaded.
     pub fn ttl(self, ttl: Duration) -> Self {
-        let ttl = bounded(ttl);
+        let ttl = within_bounds(ttl);
         Self { ttl, ..self }
     }
 
@@ -88,13 +88,13 @@ impl CachePolicy {
     /// Lets a value expire earlier, when nobody has read it for so long; each read lets that time begin anew. It costs one write for each eighth of that
     /// time, however many read. The [`ttl`](Self::ttl) stays the longest that a value lives.
     pub fn sliding(self, idle: Duration) -> Self {
-        let sliding = Some(bounded(idle));
+        let sliding = Some(within_bounds(idle));
         Self { sliding, ..self }
     }
 
     /// Remembers for so long that the loader found nothing. Without it, that is not remembered.
     pub fn negative_ttl(self, ttl: Duration) -> Self {
-        let negative_ttl = Some(bounded(ttl));
+        let negative_ttl = Some(within_bounds(ttl));
         Self { negative_ttl, ..self }
     }
 
@@ -132,19 +132,19 @@ impl CachePolicy {
     /// Does not load a value anew for so long after that has failed, as long as there is an old one to be served: ten seconds if not said. Each process counts for
     /// itself.
     pub fn retry_after(self, pause: Duration) -> Self {
-        let retry_after = bounded(pause);
+        let retry_after = within_bounds(pause);
         Self { retry_after, ..self }
     }
 
     /// Serves the old value, where there is one, if loading takes longer; the load goes on in the background.
     pub fn soft_timeout(self, timeout: Duration) -> Self {
-        let soft_timeout = Some(bounded(timeout));
+        let soft_timeout = Some(within_bounds(timeout));
         Self { soft_timeout, ..self }
     }
 
     /// Aborts a load that takes longer, and lets the next caller load: 30 seconds if not said.
     pub fn hard_timeout(self, timeout: Duration) -> Self {
-        let hard_timeout = bounded(timeout);
+        let hard_timeout = within_bounds(timeout);
         Self { hard_timeout, ..self }
     }
 
@@ -156,7 +156,7 @@ impl CachePolicy {
 
     /// As [`distributed`](Self::distributed), with a lease of this length.
     pub fn lease(self, lease: Duration) -> Self {
-        let lease = Some(bounded(lease));
+        let lease = Some(within_bounds(lease));
         Self { lease, ..self }
     }
 
@@ -226,8 +226,14 @@ impl Default for CachePolicy {
     }
 }
 
-fn bounded(time: Duration) -> Duration {
+fn within_bounds(time: Duration) -> Duration {
     time.clamp(SHORTEST, Ttl::MAX.as_duration())
+}
+
+/// Returns a time to live that Redis accepts.
+pub(super) fn bounded(time: Duration) -> Ttl {
+    let time = time.min(Ttl::MAX.as_duration()).max(Duration::from_millis(1));
+    Ttl::try_from(time).unwrap_or(Ttl::MAX)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::{
     Cache,
     freshness::{self, Freshness},
-    loading::aside,
+    tasks::aside,
     version::Version,
 };
 use crate::{
@@ -35,6 +35,8 @@ pub(super) struct Sight {
     pub(super) began: Instant,
     /// What is at the key; `None` if that is not known: then nothing may be stored.
     pub(super) seen: Option<Seen>,
+    /// It stands for nothing but a lease.
+    is_awaited: bool,
     pub(super) epoch: Version,
     /// Versions of tags, as far as they were asked for.
     pub(super) tags: Vec<(Bytes, Version)>,
@@ -49,6 +51,15 @@ pub(super) struct Entry {
     /// Unpacked.
     pub(super) body: Bytes,
     pub(super) freshness: Freshness,
+}
+
+/// What a load began with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Basis {
+    schema: u32,
+    content: Option<Seen>,
+    epoch: Version,
+    tags: Vec<(Bytes, Version)>,
 }
 
 /// What was at the key of an entry.
@@ -81,9 +92,24 @@ impl Sight {
         Self {
             began,
             seen: None,
+            is_awaited: false,
             epoch: Version::Absent,
             tags: Vec::new(),
             entry: None,
+        }
+    }
+
+    /// Returns what a load depends on that begins now.
+    pub(super) fn basis(&self, schema: u32) -> Basis {
+        Basis {
+            schema,
+            content: match self.seen {
+                // Somebody loads, which is nothing yet.
+                Some(Seen::Content(_)) if self.is_awaited => Some(Seen::Nothing),
+                seen => seen,
+            },
+            epoch: self.epoch,
+            tags: self.tags.clone(),
         }
     }
 
@@ -99,6 +125,21 @@ impl Sight {
             Some(Seen::Content(id)) => Some(id),
             Some(Seen::Nothing | Seen::Lease(_)) | None => None,
         }
+    }
+}
+
+impl Basis {
+    /// Says whether a load that began with this is one of what is seen now: nothing was stored, removed or invalidated in between.
+    pub(super) fn is_that_of(&self, other: &Self) -> bool {
+        let tags = self.tags.iter();
+        let pairs = tags.filter_map(|(tag, before)| {
+            let (_, now) = other.tags.iter().find(|(name, _)| name == tag)?;
+            Some((*before, *now))
+        });
+        self.schema == other.schema
+            && self.content == other.content
+            && self.epoch.has_held(other.epoch)
+            && pairs.into_iter().all(|(before, now)| before.has_held(now))
     }
 }
 
@@ -123,11 +164,44 @@ impl Cache {
 
     /// Reads an entry. One round trip; a second one if its loader gave it tags that this process does not know of.
     pub(super) async fn look(&self, place: &Place) -> Sight {
-        let sights = self.look_many(std::slice::from_ref(place)).await;
-        sights
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| Sight::nothing(Instant::now()))
+        if let Some(sight) = self.look_quickly(place).await {
+            return sight;
+        }
+        // In a box: few reads need it.
+        let sights = Box::pin(self.look_many(std::slice::from_ref(place))).await;
+        let mut sights = sights.into_iter();
+        sights.next().unwrap_or_else(|| Sight::nothing(Instant::now()))
+    }
+
+    /// Reads an entry that has no tags and can be read, as most are; `None` if there is more to do.
+    async fn look_quickly(&self, place: &Place) -> Option<Sight> {
+        let is_plain = self.tags.is_empty() && self.clock().is_set() && self.service.road().journal().is_empty();
+        if !is_plain || self.space.has_tags(&place.entry) {
+            return None;
+        }
+        let began = Instant::now();
+        let keys = vec![place.entry.clone(), place.epoch.clone()];
+        let Ok(answers) = self.ask(keys, began).await else {
+            return Some(Sight::nothing(began));
+        };
+        let glance = Glance {
+            epoch: 1,
+            tags: Vec::new(),
+            is_invalidated: false,
+        };
+        let (mut sight, found) = match self.see(place, &glance, 0, &answers, began) {
+            Ok(seen) => seen,
+            Err(_unknown) => return Some(Sight::nothing(began)),
+        };
+        match found {
+            Found::Nothing => Some(sight),
+            Found::Envelope(header, envelope) if header.tags.is_empty() => {
+                let now = self.clock().now();
+                sight.entry = self.open(place, &sight, header, &envelope, now).ok()?;
+                Some(sight)
+            }
+            Found::Envelope(..) | Found::Unreadable(..) => None,
+        }
     }
 
     /// Reads entries, each by itself, in their order. One round trip (to each node of a cluster), or two.
@@ -137,11 +211,8 @@ impl Cache {
         let mut question = Question::default();
         question.keys.reserve(places.len() + 1 + self.tags.len());
         question.keys.extend(places.iter().map(|place| place.entry.clone()));
-        let glances: Vec<Glance> = places
-            .iter()
-            .map(|place| self.glance(place, places.len(), &mut question))
-            .collect();
-        let Ok(answers) = self.ask(question.keys).await else {
+        let glances: Vec<Glance> = places.iter().map(|place| self.glance(place, &mut question)).collect();
+        let Ok(answers) = self.ask(question.keys, began).await else {
             return places.iter().map(|_| Sight::nothing(began)).collect();
         };
         let see = |(at, (place, glance))| {
@@ -159,7 +230,7 @@ impl Cache {
     }
 
     /// Says what is to be asked beside an entry.
-    fn glance(&self, place: &Place, of: usize, question: &mut Question) -> Glance {
+    fn glance(&self, place: &Place, question: &mut Question) -> Glance {
         let own = self.tags.iter().cloned();
         let remembered = self.space.tags_of(&place.entry);
         let remembered = remembered.iter().flat_map(|tags| tags.iter().cloned());
@@ -170,15 +241,8 @@ impl Cache {
                 tags.push((tag, at));
             }
         }
-        // One alone has its version behind it: most reads are such, and need no map.
-        let epoch = if of == 1 && tags.is_empty() {
-            question.keys.push(place.epoch.clone());
-            of
-        } else {
-            question.place(place.epoch.clone())
-        };
         Glance {
-            epoch,
+            epoch: question.place(place.epoch.clone()),
             is_invalidated: self.is_invalidated(&place.entry)
                 || self.is_any_invalidated(tags.iter().map(|(tag, _)| tag)),
             tags,
@@ -186,12 +250,12 @@ impl Cache {
     }
 
     /// Asks the near cache, or Redis.
-    async fn ask(&self, keys: Vec<Key>) -> Result<Vec<Option<Reply>>> {
+    async fn ask(&self, keys: Vec<Key>, now: Instant) -> Result<Vec<Option<Reply>>> {
         if let Some(near) = self.service.near_values(&keys) {
             return Ok(near);
         }
         let read = self.service.string().get_many(keys);
-        if !self.clock().is_due() {
+        if !self.clock().is_due(now) {
             return read.await;
         }
         if self.clock().is_set() {
@@ -199,7 +263,7 @@ impl Cache {
             aside(async move { cache.set_clock().await });
             return read.await;
         }
-        let (answers, ()) = tokio::join!(read.into_future(), self.set_clock());
+        let (answers, ()) = Box::pin(async { tokio::join!(read.into_future(), self.set_clock()) }).await;
         answers
     }
 
@@ -227,6 +291,7 @@ impl Cache {
         let mut sight = Sight {
             began,
             seen: Some(Seen::Nothing),
+            is_awaited: false,
             epoch: version(glance.epoch)?,
             tags: tags.collect::<Result<_>>()?,
             entry: None,
@@ -240,6 +305,7 @@ impl Cache {
             Some(envelope) => match Header::read(envelope) {
                 Ok(header) => {
                     sight.seen = Some(Seen::Content(header.id));
+                    sight.is_awaited = header.kind == Kind::Awaited;
                     Found::Envelope(header, envelope.clone())
                 }
                 Err(unreadable) => Found::Unreadable(unreadable, envelope.clone()),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{
     Cache,
-    storing::{bounded, token},
-    version::raised,
+    policy::bounded,
+    version::{raised, token},
 };
 use crate::{
     command::{Command, Expiry, Set},

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::{
     Cache, Cacheable,
     flight::{Joined, Outcome, Passenger},
-    freshness::{self, Freshness},
+    freshness::{self, Freshness, chance},
     load::{CacheAnswer, LoadError, Served, StaleReason},
-    loading::{Departure, Loader, Purpose, aside, within},
+    loading::{Departure, Loader, Purpose},
+    policy::bounded,
     reading::{Place, Sight},
-    storing::{bounded, chance},
+    tasks::{aside, within},
 };
 use crate::key::Key;
 
@@ -61,36 +62,27 @@ impl Cache {
             ..awaited
         };
         loop {
-            let cold = self.space.flights.cold::<T, E>(&place.entry);
-            let (passenger, is_ours, old) = match cold {
-                Some(passenger) => (passenger, false, None),
-                None => {
-                    let sight = self.look(&place).await;
-                    let old = match self.hit(&sight, finds_nothing) {
-                        Hit::Fresh(answer) => {
-                            self.slide(&place, &sight);
-                            if self.is_due(&place, &sight) {
-                                drop(self.depart(&place, sight, &mut loader, (false, aside)).await);
-                            }
-                            return Ok(answer);
-                        }
-                        Hit::Old(old) if self.has_failed(&place) => {
-                            return Ok(self.count(old.served(StaleReason::RetryLater)));
-                        }
-                        Hit::Old(old) if old.is_for_now => {
-                            drop(self.depart(&place, sight, &mut loader, (false, aside)).await);
-                            return Ok(self.count(old.served(StaleReason::Revalidating)));
-                        }
-                        Hit::Old(old) => Some(old),
-                        Hit::Miss => None,
-                    };
-                    let is_cold = old.is_none();
-                    match self.depart(&place, sight, &mut loader, (is_cold, awaited)).await {
-                        Some((passenger, is_ours)) => (passenger, is_ours, old),
-                        None => return Err(LoadError::Aborted),
+            let sight = self.look(&place).await;
+            let old = match self.hit(&sight, finds_nothing) {
+                Hit::Fresh(answer) => {
+                    self.slide(&place, &sight);
+                    if self.is_due(&place, &sight) {
+                        drop(self.depart(&place, sight, &mut loader, aside).await);
                     }
+                    return Ok(answer);
                 }
+                Hit::Old(old) if self.has_failed(&place) => {
+                    return Ok(self.count(old.served(StaleReason::RetryLater)));
+                }
+                Hit::Old(old) if old.is_for_now => {
+                    drop(self.depart(&place, sight, &mut loader, aside).await);
+                    return Ok(self.count(old.served(StaleReason::Revalidating)));
+                }
+                Hit::Old(old) => Some(old),
+                Hit::Miss => None,
             };
+            let departed = self.depart(&place, sight, &mut loader, awaited).await;
+            let (passenger, is_ours) = departed.ok_or(LoadError::Aborted)?;
             match self.arrived(passenger, is_ours, old).await {
                 Some(Ok(answer)) if answer.value.is_none() && !finds_nothing => {}
                 Some(outcome) => return outcome,
@@ -117,10 +109,20 @@ impl Cache {
             finds_nothing: false,
             is_anew: true,
         };
-        let departed = self.depart(&place, sight, &mut Some(loader), (true, anew)).await;
+        let departed = self.depart(&place, sight, &mut Some(loader), anew).await;
         let (passenger, is_ours) = departed.ok_or(LoadError::Aborted)?;
         let arrived = self.arrived(passenger, is_ours, None).await;
         arrived.unwrap_or(Err(LoadError::Aborted))
+    }
+
+    /// Joins the load of a key that began with what is seen now, or begins one.
+    pub(super) fn join<T, E>(&self, place: &Place, sight: &Sight, limit: Option<Duration>) -> Joined<T, E>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        let basis = sight.basis(self.policy.schema);
+        self.space.flights.join(&place.entry, (basis, sight.began), limit)
     }
 
     /// Begins a load, or joins one: says whether it is this caller's. `None` if there is nothing to load with any more.
@@ -129,14 +131,14 @@ impl Cache {
         place: &Place,
         sight: Sight,
         loader: &mut Option<F>,
-        (is_cold, purpose): (bool, Purpose),
+        purpose: Purpose,
     ) -> Option<(Passenger<T, E>, bool)>
     where
         T: Cacheable,
         E: Send + Sync + 'static,
         F: FnOnce() -> Loader<T, E>,
     {
-        match self.space.flights.join(&place.entry, sight.began, is_cold, None) {
+        match self.join(place, &sight, None) {
             Joined::Shared(passenger) => Some((passenger, false)),
             Joined::First(pilot) => {
                 let departure = Departure {

@@ -89,7 +89,7 @@ impl Space {
 
     /// Returns the key of an entry. No two namespaces share one: a name has no `:`.
     pub(super) fn entry(&self, key: &Key) -> Key {
-        Key::from([self.name.as_bytes(), b":", key.as_bytes()].concat())
+        Key::of_parts(&[self.name.as_bytes(), b":", key.as_bytes()])
     }
 
     /// Returns the key of the namespace's version; in a cluster there is one in each slot, so that it is where the entry is. No entry has such a key, nor
@@ -103,7 +103,7 @@ impl Space {
 
     /// Returns the key of a tag's version.
     pub(super) fn tag(&self, tag: &[u8]) -> Key {
-        Key::from([self.name.as_bytes(), b"%tag:", tag].concat())
+        Key::of_parts(&[self.name.as_bytes(), b"%tag:", tag])
     }
 
     /// Returns the pattern of the entries whose keys match a pattern.
@@ -111,6 +111,12 @@ impl Space {
         let mut whole = String::new();
         template::glob(&self.name, &mut whole);
         whole + ":" + pattern
+    }
+
+    /// Says whether a loader has given tags to this key.
+    pub(super) fn has_tags(&self, key: &Key) -> bool {
+        let memory = self.memory();
+        !memory.tags.is_empty() && memory.tags.contains(key)
     }
 
     /// Returns the tags that a loader has given to this key.

@@ -6,8 +6,7 @@ use futures_util::future::join_all;
 
 use super::{
     Cache,
-    storing::token,
-    version::{Version, created},
+    version::{Version, created, token},
 };
 use crate::{
     capabilities::Support,

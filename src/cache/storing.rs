@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
     time::{Duration, Instant},
 };
 
@@ -10,11 +9,11 @@ use bytes::Bytes;
 
 use super::{
     Cache,
-    freshness::{jittered, later},
-    policy::CachePolicy,
+    freshness::{chance, jittered, later},
+    policy::{CachePolicy, bounded},
     reading::{Place, Sight},
     steps::Fill,
-    version::{self, Marked, Version},
+    version::{self, Marked, Version, token},
 };
 use crate::{
     command::{Seen, Tell},
@@ -289,21 +288,4 @@ impl Cache {
         };
         Ok((self.wrap(place, draft, content.body.clone())?, bounded(life)))
     }
-}
-
-/// Returns a time to live that Redis accepts.
-pub(super) fn bounded(time: Duration) -> Ttl {
-    let time = time.min(Ttl::MAX.as_duration()).max(Duration::from_millis(1));
-    Ttl::try_from(time).unwrap_or(Ttl::MAX)
-}
-
-/// Returns a number that nobody can foresee, and that is not zero.
-pub(super) fn token() -> u64 {
-    RandomState::new().hash_one("token") | 1
-}
-
-/// Returns a number from 0 to 1.
-#[expect(clippy::cast_precision_loss, reason = "chance needs few bits")]
-pub(super) fn chance() -> f64 {
-    token() as f64 / u64::MAX as f64
 }

@@ -3,7 +3,10 @@
 //! A version is a number that nobody can foresee, not a count: one that was evicted, or has expired, and is made anew is another, so that what was stored before is
 //! never taken for valid again. To invalidate is to write one key, whatever depends on it.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use crate::{command::version, envelope::header::Id, ttl::Ttl};
 
@@ -34,6 +37,14 @@ impl Version {
             None => Self::Absent,
         }
     }
+
+    /// Says whether nothing was invalidated between two looks at the version: it is the same, or was only made where there was none.
+    pub(super) fn has_held(self, now: Self) -> bool {
+        match (self, now) {
+            (Self::Absent, Self::Present(id)) => id % 2 == 1,
+            (before, now) => before == now,
+        }
+    }
 }
 
 impl Marked {
@@ -52,9 +63,14 @@ pub(super) fn created(id: Id, ttl: Ttl) -> bytes::Bytes {
     version('c', id, ttl)
 }
 
-/// Returns what is written to invalidate all that depends on a version.
+/// Returns what is written to invalidate all that depends on a version. Its number is even, as those of others are not.
 pub(super) fn raised(id: Id, ttl: Ttl) -> bytes::Bytes {
-    version('r', id, ttl)
+    version('r', id & !1, ttl)
+}
+
+/// Returns a number that nobody can foresee, and that is not zero.
+pub(super) fn token() -> u64 {
+    RandomState::new().hash_one("token") | 1
 }
 
 fn digits(bytes: &[u8]) -> Option<Id> {
@@ -69,8 +85,10 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let written = raised(0xab, Ttl::from_secs(1).unwrap());
-        assert_eq!(written, "r00000000000000ab:1000");
-        assert_eq!(Version::read(Some(&written)), Version::Present(0xab));
+        assert_eq!(written, "r00000000000000aa:1000");
+        assert_eq!(Version::read(Some(&written)), Version::Present(0xaa));
+        assert!(!Version::Absent.has_held(Version::Present(0xaa)) && Version::Absent.has_held(Version::Present(0xab)));
+        assert!(!Version::Present(1).has_held(Version::Absent) && Version::Present(1).has_held(Version::Present(1)));
         assert_eq!(Version::read(None), Version::Absent);
         assert_eq!(Version::read(Some(b"something else, of users")), Version::Absent);
     }

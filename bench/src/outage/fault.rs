@@ -5,13 +5,14 @@ use std::{thread::sleep, time::Duration};
 use super::stage::Stage;
 use crate::{
     Outcome,
+    arguments::Arguments,
     rival::blocking,
     server::{RedisServer, first_answer},
 };
 
 /// What happens to the server, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is not there when the clients are built.
     Absent(Duration),
     /// It is stopped; the kernel goes on accepting what is sent to it.
@@ -24,8 +25,23 @@ pub(super) enum Fault {
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 impl Fault {
+    /// There is no server while the clients are built.
+    pub(crate) fn absent(arguments: &Arguments) -> Self {
+        Self::Absent(lasting(arguments, 5))
+    }
+
+    /// The server is stopped under load, and goes on.
+    pub(crate) fn hung(arguments: &Arguments) -> Self {
+        Self::Hung(lasting(arguments, 10))
+    }
+
+    /// The server is killed under load, and another one comes.
+    pub(crate) fn killed(arguments: &Arguments) -> Self {
+        Self::Killed(lasting(arguments, 5))
+    }
+
     /// Returns its name in the figures.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Absent(_) => "absent",
             Self::Hung(_) => "hung",
@@ -62,6 +78,11 @@ impl Fault {
         stage.is_back(back);
         Ok(())
     }
+}
+
+/// Returns how long a fault lasts.
+fn lasting(arguments: &Arguments, seconds: u64) -> Duration {
+    Duration::from_secs(arguments.either(seconds, 1))
 }
 
 /// Returns everything that the server holds.

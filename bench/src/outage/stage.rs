@@ -12,7 +12,7 @@ use std::{
 use super::seat::Seat;
 
 /// How long a call may take before it counts as one that never returns.
-pub(super) const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What happens, and when.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(super) struct Stage {
 }
 
 /// All contenders.
-pub(super) struct Hall {
+pub(crate) struct Hall {
     /// Where the server listens, when it does.
     pub(super) port: u16,
     /// What happens.

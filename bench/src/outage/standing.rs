@@ -11,17 +11,17 @@ use crate::{
 
 /// What one contender's callers felt.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// Who.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Why its client could not be built.
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
     /// The longest call.
     pub(super) worst: Duration,
     /// Calls that never returned.
     pub(super) unreturned: u64,
     /// All calls.
-    pub(super) calls: u64,
+    pub(crate) calls: u64,
     /// How long a task spent in calls while the server did not answer, on average.
     pub(super) waited: Duration,
     /// How long after the server's return the first right answer came.

@@ -24,7 +24,13 @@ impl Peer for Cachekit {
         "cachekit-rs 0.13.1 minimal, no L1, RESP2, 1 connection, deadline 5 s; always stores with an expiry";
 
     async fn connect(port: u16) -> Outcome<Self> {
-        Ok(Self(CacheKit::minimal(&url(port)).await?.namespace("bench").build()?))
+        Ok(Self(
+            CacheKit::minimal(&url(port))
+                .await?
+                .namespace("bench")
+                .no_l1()
+                .build()?,
+        ))
     }
 
     async fn get(&mut self, key: &str) -> Option<usize> {
@@ -47,7 +53,7 @@ impl Peer for Production {
 
     async fn connect(port: u16) -> Outcome<Self> {
         let builder = CacheKit::production(&url(port)).await?;
-        Ok(Self(Cachekit(builder.namespace("bench").build()?)))
+        Ok(Self(Cachekit(builder.namespace("bench").no_l1().build()?)))
     }
 
     as_the_one_inside!();
