@@ -196,8 +196,8 @@ impl Readers {
     fn of(cache: &Cache, names: &[String], source: &Source) -> Self {
         let (floor, is_over) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let mut tasks = JoinSet::new();
-        for name in names.iter().cycle().take(2 * names.len()).cloned() {
-            let (cache, source) = (cache.clone(), source.clone());
+        for at in 0..2 * names.len() {
+            let (cache, source, name) = (cache.clone(), source.clone(), names[at % names.len()].clone());
             let (floor, is_over) = (Arc::clone(&floor), Arc::clone(&is_over));
             tasks.spawn(async move {
                 let mut asked = 0;
