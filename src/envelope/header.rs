@@ -201,6 +201,7 @@ impl Draft {
 }
 
 /// Returns the part of a header that never changes, for whoever vouches for it: its first bytes, and all from [`FIXED`] on.
+#[cfg(feature = "encryption")]
 pub(crate) fn unchanging(header: &[u8]) -> [&[u8]; 2] {
     [
         header.get(..ID).unwrap_or_default(),
