@@ -34,7 +34,8 @@ pub struct Load<T> {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let off = RedisManager::disabled("an example");
-/// let page = off.cache("pages").get_or_load_with("home", |loading: Loading<String>| async move {
+/// let pages = off.cache("pages");
+/// let page = pages.get_or_load_with("home", |loading: Loading<String>| async move {
 ///     // Nothing changed? Then what is there is good for another while.
 ///     let text = loading.stale.unwrap_or_else(|| "Welcome".to_owned());
 ///     Ok::<_, std::io::Error>(Load::new(text))
