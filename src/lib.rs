@@ -183,6 +183,7 @@ mod transport;
 mod attached;
 mod breaker;
 mod capabilities;
+mod chance;
 mod codec;
 mod command;
 mod config;

@@ -14,7 +14,6 @@ use tokio::time::sleep;
 use super::{
     call::Road,
     failure::lost_connection,
-    gate::chance,
     manner::Manner,
     node::Node,
     pipeline::{AT_ONCE, ask_some},
@@ -27,6 +26,7 @@ use super::{
     },
 };
 use crate::{
+    chance::chance,
     command::{Arg, Call, Command},
     config::Endpoint,
     error::{Error, ErrorKind, Result},

@@ -1,7 +1,6 @@
 //! What callers and the supervisor of a link share: may a call pass, and what became of those that did.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -24,6 +23,7 @@ use super::{
 };
 use crate::{
     breaker::{Breaker, Policy, Probe, Severity},
+    chance::chance,
     config::{Endpoint, Settings},
     error::{Error, ErrorKind, Result},
     journal::{Journal, Mark},
@@ -436,10 +436,4 @@ pub(super) fn moved(endpoint: &Endpoint) -> String {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A number from 0 to 1 that differs from process to process, for the jitter of pauses.
-#[expect(clippy::cast_precision_loss, reason = "jitter needs few bits")]
-pub(super) fn chance() -> f64 {
-    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
 }

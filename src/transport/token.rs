@@ -1,8 +1,8 @@
-//! What nobody can foresee.
+//! What nobody can foresee, as text.
 
-use std::hash::{BuildHasher, RandomState};
+use crate::chance;
 
 /// Makes sixteen digits, other ones each time.
 pub(super) fn token() -> String {
-    format!("{:016x}", RandomState::new().hash_one("token"))
+    format!("{:016x}", chance::token())
 }

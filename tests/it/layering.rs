@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 14] = [
         "attached",
         "breaker",
         "capabilities",
+        "chance",
         "config",
         "glob",
         "key",

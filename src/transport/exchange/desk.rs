@@ -11,9 +11,10 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::super::{connection::Refusal, gate::chance};
+use super::super::connection::Refusal;
 use crate::{
     breaker::{Policy, Severity},
+    chance::chance,
     config::Endpoint,
     error::{Error, ErrorKind},
     messages::{Arrival, Gap, Inbox, Listener, Register, Switchboard, Topic, Wakers},

@@ -9,13 +9,14 @@ use std::{
 use tokio::time::{sleep, sleep_until};
 
 use super::{
-    super::{connection::Refusal, failure::Failure, gate::chance, node::Node},
+    super::{connection::Refusal, failure::Failure, node::Node},
     desk::{Desk, Placed},
     directory::Directory,
     line,
 };
 use crate::{
     breaker::Policy,
+    chance::chance,
     config::Endpoint,
     error::{Error, ErrorKind, Result},
     messages::Topic,

@@ -18,7 +18,6 @@ use super::{
     super::{
         connection::{Connection, Refusal},
         failure::Failure,
-        gate::chance,
         in_order::in_order,
     },
     atlas::Atlas,
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::{
     breaker::Backoff,
+    chance::chance,
     command::Call,
     config::{Endpoint, Settings},
 };

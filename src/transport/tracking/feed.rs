@@ -25,13 +25,13 @@ use tokio::{
 use super::super::{
     connection::{Connection, Refusal},
     failure::{self, Failure},
-    gate::chance,
     token::token,
     whereabouts::Whereabouts,
 };
 use crate::{
     breaker::{Policy, Severity},
     capabilities::Support,
+    chance::chance,
     command::Call,
     config::Settings,
     near::{Near, Reason},

@@ -19,13 +19,13 @@ use super::{
     super::super::{
         connection::{Connection, Refusal},
         failure::Failure,
-        gate::chance,
     },
     master::Master,
     opinions::Opinion,
 };
 use crate::{
     breaker::{Policy, Severity},
+    chance::chance,
     command::{Call, Command},
     config::Endpoint,
     reply::Reply,
