@@ -31,7 +31,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use self::{
     clock::{Clock, wall},
     in_place::Shape,
-    loading::Loader,
+    loading::{Loader, boxed},
     reading::Place,
     serving::Hit,
     space::{Space, Spaces},
@@ -217,7 +217,7 @@ impl Cache {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let boxed = || -> Loader<T, E> { Box::new(|_loading| Box::pin(async move { loader().await.map(Load::new) })) };
+        let boxed = || boxed(loader, Load::new);
         let answer = self.serve(&key.into(), false, boxed).await?;
         answer.value.ok_or(LoadError::Aborted)
     }
@@ -239,7 +239,7 @@ impl Cache {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<T>, E>> + Send + 'static,
     {
-        let boxed = || -> Loader<T, E> { Box::new(|_loading| Box::pin(async move { loader().await.map(Load::of) })) };
+        let boxed = || boxed(loader, Load::of);
         Ok(self.serve(&key.into(), true, boxed).await?.value)
     }
 
@@ -358,7 +358,7 @@ impl Cache {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let boxed = || -> Loader<T, E> { Box::new(|_loading| Box::pin(async move { loader().await.map(Load::new) })) };
+        let boxed = || boxed(loader, Load::new);
         let answer = self.reload(&key.into(), boxed).await?;
         answer.value.ok_or(LoadError::Aborted)
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{policy::CachePolicy, version::token};
+use super::policy::CachePolicy;
 use crate::envelope::Header;
 
 /// How an entry is.
@@ -72,12 +72,6 @@ pub(super) fn jittered(ttl: Duration, jitter: f64, chance: f64) -> Duration {
 pub(super) fn later(from: Instant, by: Duration) -> Instant {
     const FAR: Duration = Duration::from_secs(365 * 86_400);
     from + by.min(FAR)
-}
-
-/// Returns a number from 0 to 1.
-#[expect(clippy::cast_precision_loss, reason = "chance needs few bits")]
-pub(super) fn chance() -> f64 {
-    token() as f64 / u64::MAX as f64
 }
 
 #[cfg(test)]

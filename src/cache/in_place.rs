@@ -9,7 +9,7 @@ use super::{
     flight::{Arrival, Joined, Outcome, Pilot},
     lease::Turn,
     load::{Load, LoadError, StaleReason},
-    loading::{Departure, Purpose},
+    loading::Departure,
     reading::{Entry, Place, Sight},
     serving::Hit,
     tasks::{aside, within},
@@ -94,11 +94,6 @@ impl Cache {
             place,
             sight,
             pilot,
-            purpose: Purpose {
-                is_awaited: true,
-                finds_nothing: (shape.usable)(None).is_some(),
-                is_anew: false,
-            },
         };
         let (outcome, is_held_up) = departure.load_here(loader(), shape.kept).await;
         match (outcome, old) {

@@ -11,12 +11,13 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Cache,
-    freshness::{Freshness, chance},
+    freshness::Freshness,
     policy::bounded,
     reading::{Entry, Place, Sight},
     version::token,
 };
 use crate::{
+    chance::chance,
     command::Seen,
     envelope::{Draft, Kind},
     service::{Leased, Subscription},

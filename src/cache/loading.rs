@@ -18,7 +18,7 @@ use super::{
     load::{Load, LoadError, Loading},
     reading::{Place, Sight},
     storing::{Content, Item},
-    tasks::within,
+    tasks::{apart, within},
 };
 use crate::key::Key;
 
@@ -28,13 +28,24 @@ pub(super) type Loader<T, E> = Box<dyn FnOnce(Loading<T>) -> Running<T, E> + Sen
 /// A loader that runs.
 pub(super) type Running<T, E> = Pin<Box<dyn Future<Output = Result<Load<T>, E>> + Send>>;
 
+/// Makes a loader of one that is told nothing, and says nothing but what it has found.
+pub(super) fn boxed<T, L, E, F, Fut>(loader: F, load: fn(L) -> Load<T>) -> Loader<T, E>
+where
+    T: 'static,
+    L: 'static,
+    E: 'static,
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<L, E>> + Send + 'static,
+{
+    Box::new(move |_loading| Box::pin(async move { loader().await.map(load) }))
+}
+
 /// A load that is to be begun.
 pub(super) struct Departure<T: 'static, E: 'static> {
     pub(super) cache: Cache,
     pub(super) place: Place,
     pub(super) sight: Sight,
     pub(super) pilot: Pilot<T, E>,
-    pub(super) purpose: Purpose,
 }
 
 /// What a load is begun for.
@@ -50,22 +61,18 @@ pub(super) struct Purpose {
 
 impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
     /// Loads in a task of its own: whoever asked for it may go. Without a tokio runtime it is loaded where this is awaited.
-    pub(super) async fn begin(self, loader: Loader<T, E>) -> Passenger<T, E> {
+    pub(super) async fn begin(self, loader: Loader<T, E>, purpose: Purpose) -> Passenger<T, E> {
         let passenger = self.pilot.passenger();
-        let whole = self.fly(loader);
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(whole)),
-            Err(_) => whole.await,
-        }
+        apart(self.fly(loader, purpose)).await;
         passenger
     }
 
-    async fn fly(mut self, loader: Loader<T, E>) {
+    async fn fly(mut self, loader: Loader<T, E>, purpose: Purpose) {
         let permit = match self.cache.permit_in_outage(self.sight.seen.is_some()).await {
             Ok(permit) => permit,
             Err(overloaded) => return self.pilot.land(Err(overloaded), false),
         };
-        let (sight, purpose) = (self.sight.clone(), self.purpose);
+        let sight = self.sight.clone();
         let waits = purpose.is_awaited && !purpose.is_anew;
         self.sight = match self.cache.take_turn(&self.place, sight, waits).await {
             Turn::Ours(sight) => sight,

@@ -3,7 +3,6 @@
 use std::{collections::HashMap, hash::Hash, mem::take, time::Instant};
 
 use futures_util::future::join_all;
-use tokio::runtime::Handle;
 
 use super::{
     Cache, Cacheable,
@@ -13,6 +12,7 @@ use super::{
     reading::{Place, Sight},
     serving::{Hit, Old},
     storing::Item,
+    tasks::apart,
 };
 use crate::key::Key;
 
@@ -71,11 +71,7 @@ impl Cache {
         let (wanted, missing) = (take(&mut plan.wanted), take(&mut plan.missing));
         if !missing.is_empty() {
             let cache = self.clone();
-            let whole = async move { cache.load_many(wanted, missing, loader).await };
-            match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(whole)),
-                Err(_) => whole.await,
-            }
+            apart(async move { cache.load_many(wanted, missing, loader).await }).await;
         }
         let mut awaited = take(&mut plan.awaited);
         let outcomes = join_all(awaited.iter_mut().map(|(_, passenger)| passenger.wait())).await;

@@ -182,26 +182,19 @@ impl Cache {
             return Sight::nothing(began);
         };
         match self.see(place, &glance, 0, &answers, began) {
-            Ok((mut sight, Found::Envelope(header, envelope))) if header.tags.is_empty() => {
-                let now = self.clock().now();
-                match self.open(place, &sight, header.clone(), &envelope, now) {
-                    Ok(entry) => {
-                        sight.entry = entry;
-                        sight
-                    }
-                    Err(_unreadable) => {
-                        let found = Found::Envelope(header, envelope);
-                        Box::pin(self.examine(place, sight, found, now)).await
-                    }
-                }
+            Ok((sight, Found::Envelope(header, envelope))) if !header.tags.is_empty() => {
+                let seen = (sight, Found::Envelope(header, envelope));
+                Box::pin(self.look_on(place, seen)).await
             }
-            Ok((sight, Found::Nothing)) => sight,
-            Ok(seen) => Box::pin(self.look_on(place, seen)).await,
+            Ok((mut sight, found)) => match self.open(place, &mut sight, found, self.clock().now()) {
+                None => sight,
+                Some(unreadable) => Box::pin(self.discard(place, sight, unreadable)).await,
+            },
             Err(_unknown) => Sight::nothing(began),
         }
     }
 
-    /// Goes on with an entry that has tags, or cannot be read.
+    /// Goes on with an entry that has tags.
     async fn look_on(&self, place: &Place, seen: (Sight, Found)) -> Sight {
         let mut seen = [seen];
         self.look_at_tags(std::slice::from_ref(place), &mut seen).await;
@@ -357,43 +350,53 @@ impl Cache {
         }
     }
 
-    /// Opens what was found, if it is of use. What cannot be read is removed, if it is still there.
+    /// Opens what was found, if it is of use. What cannot be read is removed.
     async fn examine(&self, place: &Place, mut sight: Sight, found: Found, now: i64) -> Sight {
-        let mut is_of_others = false;
+        match self.open(place, &mut sight, found, now) {
+            None => sight,
+            Some(unreadable) => self.discard(place, sight, unreadable).await,
+        }
+    }
+
+    /// Opens what was found, if it is of use. Returns what nobody can read.
+    fn open(&self, place: &Place, sight: &mut Sight, found: Found, now: i64) -> Option<Bytes> {
         let (unreadable, envelope) = match found {
-            Found::Nothing => return sight,
+            Found::Nothing => return None,
+            Found::Unreadable(unreadable, envelope) => (unreadable, envelope),
             Found::Envelope(header, envelope) => {
-                // By a key that this process does not know yet, or no more.
                 let is_sealed = header.sealing == SEALED && header.schema == self.policy.schema;
-                match self.open(place, &sight, header, &envelope, now) {
+                match self.entry(place, sight, header, &envelope, now) {
                     Ok(entry) => {
                         sight.entry = entry;
-                        return sight;
+                        return None;
                     }
-                    Err(unreadable) => {
-                        is_of_others = is_sealed && unreadable == Unreadable::Foreign;
-                        (unreadable, envelope)
+                    Err(Unreadable::Foreign) if is_sealed => {
+                        // By a key that this process does not know yet, or no more: others may.
+                        self.space.counters.unreadable.add(1);
+                        return None;
                     }
+                    Err(unreadable) => (unreadable, envelope),
                 }
             }
-            Found::Unreadable(unreadable, envelope) => (unreadable, envelope),
         };
         self.space.counters.unreadable.add(1);
-        if is_of_others {
-            return sight;
-        }
         tracing::debug!(
             ?unreadable,
             "what is at the key of an entry cannot be read, and is removed"
         );
+        Some(envelope)
+    }
+
+    /// Removes what nobody can read, if it is still there.
+    async fn discard(&self, place: &Place, mut sight: Sight, unreadable: Bytes) -> Sight {
         let strings = self.service.string();
-        let removal = strings.compare_and_set(place.entry.clone(), (Some(envelope), None), None);
+        let removal = strings.compare_and_set(place.entry.clone(), (Some(unreadable), None), None);
         sight.seen = removal.await.is_ok_and(|is_gone| is_gone).then_some(Seen::Nothing);
         sight
     }
 
-    /// Opens an entry, if all versions agree with it and it may be served somehow.
-    fn open(
+    /// Returns an entry, if all versions agree with it and it may be served somehow.
+    fn entry(
         &self,
         place: &Place,
         sight: &Sight,

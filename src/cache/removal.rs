@@ -138,12 +138,8 @@ impl Cache {
 
     /// Removes an entry as soon as possible, and for this process at once.
     pub(super) fn remove_later(&self, entry: &Key) {
-        if self.service.road().is_disabled() {
-            return;
-        }
         let ttl = bounded(self.policy.memory_of_removal());
-        let unsent = Error::new(ErrorKind::Unavailable, "its caller has gone").unsent();
-        self.settled(Err(unsent), || self.removal(entry, ttl).into_iter().collect());
+        drop(Owed::by(self, || self.removal(entry, ttl).into_iter().collect()));
     }
 
     /// Notes that what is at this key is newer than what was to be removed.

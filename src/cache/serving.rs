@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::{
     Cache, Cacheable,
     flight::{Joined, Outcome, Passenger},
-    freshness::{self, Freshness, chance},
+    freshness::{self, Freshness},
     load::{CacheAnswer, LoadError, Served, StaleReason},
     loading::{Departure, Loader, Purpose},
     policy::bounded,
     reading::{Place, Sight},
     tasks::{aside, within},
 };
-use crate::key::Key;
+use crate::{chance::chance, key::Key};
 
 /// What a read is good for.
 pub(super) enum Hit<T> {
@@ -146,10 +146,9 @@ impl Cache {
                     place: place.clone(),
                     sight,
                     pilot,
-                    purpose,
                 };
                 let loader = loader.take()?;
-                Some((departure.begin(loader()).await, true))
+                Some((departure.begin(loader(), purpose).await, true))
             }
         }
     }

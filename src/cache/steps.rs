@@ -1,12 +1,15 @@
 //! The steps that store something: by scripts, or, for accounts that may not run any, by what they may. Those see to it as well that nothing is stored over what has
 //! changed since it was seen, in more round trips.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::{
     Cache,
-    version::{Version, created, token},
+    freshness::later,
+    version::{LIFE, Marked, Version, created, token},
 };
 use crate::{
     capabilities::Support,
@@ -38,14 +41,24 @@ impl Cache {
         self.service.pipeline(requests).each().await
     }
 
-    /// Returns the version at each key as text, made where there is none; it lives for so long at least.
-    pub(super) async fn mark_all(&self, keys: Vec<Key>, life: Ttl) -> Vec<Result<Option<Bytes>>> {
-        if self.is_scriptless() {
-            return join_all(keys.into_iter().map(|key| self.mark_plainly(key, life))).await;
-        }
-        let entries = self.service.entries();
-        let requests: Vec<_> = keys.into_iter().map(|key| entries.mark(key, token(), life)).collect();
-        self.service.pipeline(requests).each().await
+    /// Returns the version at each key, made where there is none; it lives for so long at least, and is remembered.
+    pub(super) async fn mark_all(&self, keys: Vec<Key>, life: Ttl) -> Vec<Result<Marked>> {
+        let now = Instant::now();
+        let texts = if self.is_scriptless() {
+            join_all(keys.iter().map(|key| self.mark_plainly(key, life))).await
+        } else {
+            let entries = self.service.entries();
+            let mark = |key: &Key| entries.mark(key.clone(), token(), life);
+            let requests: Vec<_> = keys.iter().map(mark).collect();
+            self.service.pipeline(requests).each().await
+        };
+        let marked = |(key, text): (Key, Result<Option<Bytes>>)| {
+            let marked = text?.and_then(|text| Marked::read(&text));
+            let marked = marked.ok_or_else(|| Error::invalid("no version at its key"))?;
+            self.space.remember_version(key, marked.id, later(now, LIFE / 2));
+            Ok(marked)
+        };
+        keys.into_iter().zip(texts).map(marked).collect()
     }
 
     /// Says whether the account is known to run no scripts. The embedded store needs none.
@@ -80,14 +93,14 @@ impl Cache {
     }
 
     /// How old a version is cannot be told: it counts as made just now.
-    async fn mark_plainly(&self, key: Key, life: Ttl) -> Result<Option<Bytes>> {
+    async fn mark_plainly(&self, key: &Key, life: Ttl) -> Result<Option<Bytes>> {
         let strings = self.service.string();
         let new = created(token(), life);
         let set = strings.set(key.clone(), new.clone()).ttl(life.as_duration()).nx();
         let text = if set.await? {
             new
         } else {
-            self.service.keys().expire(key.clone(), life).await?;
+            self.service.keys().expire(key, life).await?;
             let present: Option<Bytes> = strings.get(key).await?;
             present.ok_or_else(|| Error::invalid("a version that has just gone"))?
         };

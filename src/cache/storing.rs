@@ -9,13 +9,14 @@ use bytes::Bytes;
 
 use super::{
     Cache,
-    freshness::{chance, jittered, later},
+    freshness::jittered,
     policy::{CachePolicy, bounded},
     reading::{Place, Sight},
     steps::Fill,
     version::{self, Marked, Version, token},
 };
 use crate::{
+    chance::chance,
     command::{Seen, Tell},
     envelope::{Draft, Kind, header::Id},
     error::{Error, Result},
@@ -148,7 +149,9 @@ impl Cache {
                 return Ok(());
             }
         }
-        let ids = self.marked(&keys, content.fresh_for).await?;
+        let life = self.life_of_versions(content.fresh_for);
+        let marked: Result<Vec<Marked>> = self.mark_all(keys, life).await.into_iter().collect();
+        let ids: Vec<Id> = marked?.iter().map(|marked| marked.id).collect();
         let (envelope, ttl) = self.envelope(place, &content, &ids)?;
         let set = self.service.string().set(place.entry.clone(), envelope);
         set.ttl(ttl.as_duration()).await?;
@@ -190,12 +193,9 @@ impl Cache {
         }
         let outcomes = self.mark_all(marks, self.life_of_versions(fresh_for)).await;
         for (at, outcome) in places.into_iter().zip(outcomes) {
-            let marked = outcome.ok().flatten().and_then(|text| Marked::read(&text));
-            let (Some((key, known)), Some(marked)) = (wanted.get(at), marked) else {
+            let (Some((_, known)), Ok(marked)) = (wanted.get(at), outcome) else {
                 continue;
             };
-            self.space
-                .remember_version(key.clone(), marked.id, later(now, version::LIFE / 2));
             let is_good = match known {
                 Known::Before(Version::Present(_)) => continue,
                 Known::Before(Version::Absent) => !marked.is_raised,
@@ -206,22 +206,6 @@ impl Cache {
             }
         }
         settled
-    }
-
-    /// Returns the versions at these keys, which are made where there are none.
-    async fn marked(&self, keys: &[Key], fresh_for: Duration) -> Result<Vec<Id>> {
-        let now = Instant::now();
-        let life = self.life_of_versions(fresh_for);
-        let texts = self.mark_all(keys.to_vec(), life).await;
-        let mut ids = Vec::with_capacity(keys.len());
-        for (key, text) in keys.iter().zip(texts) {
-            let marked = text?.and_then(|text| Marked::read(&text));
-            let marked = marked.ok_or_else(|| Error::invalid("no version at its key"))?;
-            self.space
-                .remember_version(key.clone(), marked.id, later(now, version::LIFE / 2));
-            ids.push(marked.id);
-        }
-        Ok(ids)
     }
 
     /// Says whether versions that were written lately outlive what is fresh for so long.

@@ -12,6 +12,14 @@ pub(super) async fn within<F: Future>(time: Duration, awaited: F) -> Option<F::O
     }
 }
 
+/// Does something in a task of its own, and does not wait for it; without a tokio runtime it is done here.
+pub(super) async fn apart(work: impl Future<Output = ()> + Send + 'static) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(work)),
+        Err(_) => work.await,
+    }
+}
+
 /// Does something in a task of its own, whatever becomes of the caller. Without a tokio runtime it is left: no server answers there.
 pub(super) fn aside(work: impl Future<Output = ()> + Send + 'static) {
     if let Ok(runtime) = Handle::try_current() {

@@ -3,12 +3,9 @@
 //! A version is a number that nobody can foresee, not a count: one that was evicted, or has expired, and is made anew is another, so that what was stored before is
 //! never taken for valid again. To invalidate is to write one key, whatever depends on it.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
-use crate::{command::version, envelope::header::Id, ttl::Ttl};
+use crate::{chance, command::version, envelope::header::Id, ttl::Ttl};
 
 /// What is at the key of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +67,7 @@ pub(super) fn raised(id: Id, ttl: Ttl) -> bytes::Bytes {
 
 /// Returns a number that nobody can foresee, and that is not zero.
 pub(super) fn token() -> u64 {
-    RandomState::new().hash_one("token") | 1
+    chance::token() | 1
 }
 
 fn digits(bytes: &[u8]) -> Option<Id> {

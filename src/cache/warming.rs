@@ -3,7 +3,7 @@
 use std::hash::Hash;
 
 use super::{Cache, Cacheable, load::LoadError};
-use crate::{key::Key, typed_key::KeyOf};
+use crate::typed_key::KeyOf;
 
 /// How far a [`warm`](crate::Cache::warm) has come.
 ///
@@ -55,7 +55,7 @@ impl Cache {
         &self,
         keys: impl IntoIterator<Item = K>,
         loader: F,
-        on_progress: impl FnMut(WarmProgress),
+        mut on_progress: impl FnMut(WarmProgress),
     ) -> Result<WarmProgress, LoadError<E>>
     where
         K: KeyOf<T> + Clone + Eq + Hash + Send + 'static,
@@ -64,24 +64,7 @@ impl Cache {
         F: Fn(Vec<K>) -> Fut + Clone + Send + 'static,
         Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
     {
-        self.warm_pages(keys.into_iter().collect(), loader, on_progress).await
-    }
-}
-
-impl Cache {
-    pub(super) async fn warm_pages<K, T, E, F, Fut>(
-        &self,
-        keys: Vec<K>,
-        loader: F,
-        mut on_progress: impl FnMut(WarmProgress),
-    ) -> Result<WarmProgress, LoadError<E>>
-    where
-        K: Into<Key> + Clone + Eq + Hash + Send + 'static,
-        T: Cacheable,
-        E: Send + Sync + 'static,
-        F: Fn(Vec<K>) -> Fut + Clone + Send + 'static,
-        Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
-    {
+        let keys: Vec<K> = keys.into_iter().collect();
         let mut progress = WarmProgress {
             total: keys.len(),
             ..WarmProgress::default()
