@@ -23,7 +23,7 @@ mod version;
 mod warming;
 mod writing;
 
-use std::{fmt, hash::Hash, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -32,7 +32,7 @@ use self::{
     clock::{Clock, wall},
     in_place::Shape,
     loading::{Loader, boxed},
-    reading::Place,
+    reading::{Place, Sight},
     serving::Hit,
     space::{Space, Spaces},
 };
@@ -268,34 +268,6 @@ impl Cache {
         self.serve(&key.into(), true, boxed).await
     }
 
-    /// Returns as many values as keys, in their order; those that are missing are loaded, by one call of the loader with exactly these. What it does not bring is
-    /// `None`, and remembered as the policy's [`negative_ttl`](CachePolicy::negative_ttl) says. One round trip for what is there (to each node of a cluster), and one in
-    /// the background for what was loaded. A node that does not answer makes its own keys missing, and no others.
-    ///
-    /// Keys that another caller is loading are waited for. It does not wait for other processes.
-    ///
-    /// # Errors
-    ///
-    /// - As [`get_or_load`](Self::get_or_load), unless there is an old value for each key that could not be loaded.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`get_or_load`](Self::get_or_load).
-    pub async fn get_or_load_many<K, T, E, F, Fut>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-        loader: F,
-    ) -> Result<Vec<Option<T>>, LoadError<E>>
-    where
-        K: KeyOf<T> + Clone + Eq + Hash + Send + 'static,
-        T: Cacheable,
-        E: Send + Sync + 'static,
-        F: FnOnce(Vec<K>) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
-    {
-        self.serve_many(keys.into_iter().collect(), loader).await
-    }
-
     /// As [`get_or_load`](Self::get_or_load), for loaders that borrow: it runs where it is called. So it cannot go on in the background: soft timeouts and refreshes ahead have no effect, and
     /// if the caller goes, or its loader fails, each of those who waited runs its own loader. Its error goes to its caller alone. The hard timeout lets others
     /// load, and the loader goes on for its caller.
@@ -370,30 +342,25 @@ impl Cache {
     pub async fn get<T: Cacheable>(&self, key: impl KeyOf<T>) -> Option<T> {
         let place = self.place(&key.into());
         let sight = self.look(&place).await;
-        match self.hit(&sight, true) {
-            Hit::Fresh(answer) => {
-                self.slide(&place, &sight);
-                answer.value
-            }
-            Hit::Old(_) | Hit::Miss => None,
-        }
+        self.fresh(&place, &sight)
     }
 
     /// Returns as many values as keys, in their order, as [`get`](Self::get) does each. One round trip (to each node of a cluster).
     pub async fn get_many<T: Cacheable, K: KeyOf<T>>(&self, keys: impl IntoIterator<Item = K>) -> Vec<Option<T>> {
         let places: Vec<Place> = keys.into_iter().map(|key| self.place(&key.into())).collect();
         let sights = self.look_many(&places).await;
-        let mut values = Vec::with_capacity(places.len());
-        for (place, sight) in places.iter().zip(&sights) {
-            values.push(match self.hit(sight, true) {
-                Hit::Fresh(answer) => {
-                    self.slide(place, sight);
-                    answer.value
-                }
-                Hit::Old(_) | Hit::Miss => None,
-            });
+        let pairs = places.iter().zip(&sights);
+        pairs.map(|(place, sight)| self.fresh(place, sight)).collect()
+    }
+
+    fn fresh<T: Cacheable>(&self, place: &Place, sight: &Sight) -> Option<T> {
+        match self.hit(sight, true) {
+            Hit::Fresh(answer) => {
+                self.slide(place, sight);
+                answer.value
+            }
+            Hit::Old(_) | Hit::Miss => None,
         }
-        values
     }
 
     /// Says all that is known of a key. One round trip.

@@ -64,6 +64,20 @@ pub(super) struct Arrival<T> {
     pub(super) is_foreign: bool,
 }
 
+impl<T> Arrival<T> {
+    /// What this process has loaded.
+    pub(super) fn own(value: Option<T>) -> Self {
+        let is_foreign = false;
+        Self { value, is_foreign }
+    }
+
+    /// What another process has loaded.
+    pub(super) fn foreign(value: Option<T>) -> Self {
+        let is_foreign = true;
+        Self { value, is_foreign }
+    }
+}
+
 /// What comes of looking for a load.
 pub(super) enum Joined<T: 'static, E: 'static> {
     /// There is none: whoever gets this is the one who loads.
@@ -271,10 +285,7 @@ mod tests {
     }
 
     fn arrival(value: u8) -> Outcome<u8, ()> {
-        Ok(Arrival {
-            value: Some(value),
-            is_foreign: false,
-        })
+        Ok(Arrival::own(Some(value)))
     }
 
     #[tokio::test]

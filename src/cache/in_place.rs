@@ -145,8 +145,7 @@ impl Cache {
     ) -> Option<R> {
         let value: Option<T> = self.decode(&entry.header, &entry.body).ok()?;
         let usable = (shape.usable)(value.clone())?;
-        let is_foreign = true;
-        pilot.land(Ok(Arrival { value, is_foreign }), false);
+        pilot.land(Ok(Arrival::foreign(value)), false);
         Some(usable)
     }
 
@@ -196,11 +195,8 @@ impl<T: Cacheable> Departure<T, InPlace> {
         cache.note(&self.place.entry, loaded.is_some());
         if let Some(load) = loaded {
             let content = cache.content(&load, began.elapsed());
-            let arrival = Arrival {
-                value: load.value,
-                is_foreign: false,
-            };
-            self.pilot.land(Ok(arrival), self.can_store(content.as_ref()));
+            let can_store = self.can_store(content.as_ref());
+            self.pilot.land(Ok(Arrival::own(load.value)), can_store);
             aside(self.keep(content));
         } else {
             let Self {

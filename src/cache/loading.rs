@@ -80,9 +80,7 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
             Turn::Theirs => return,
             Turn::Done(entry) => match self.cache.decode(&entry.header, &entry.body) {
                 Ok(value) if value.is_some() || purpose.finds_nothing => {
-                    let is_foreign = true;
-                    self.pilot.land(Ok(Arrival { value, is_foreign }), false);
-                    return;
+                    return self.pilot.land(Ok(Arrival::foreign(value)), false);
                 }
                 _ => self.sight,
             },
@@ -119,11 +117,8 @@ impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
     /// Tells everybody, and stores what was loaded.
     async fn arrive(self, load: Load<T>, cost: Duration) {
         let content = self.cache.content(&load, cost);
-        let arrival = Arrival {
-            value: load.value,
-            is_foreign: false,
-        };
-        self.pilot.land(Ok(arrival), self.can_store(content.as_ref()));
+        let can_store = self.can_store(content.as_ref());
+        self.pilot.land(Ok(Arrival::own(load.value)), can_store);
         self.keep(content).await;
     }
 

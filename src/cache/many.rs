@@ -14,7 +14,7 @@ use super::{
     storing::Item,
     tasks::apart,
 };
-use crate::key::Key;
+use crate::typed_key::KeyOf;
 
 /// A key that this caller loads.
 struct Missing<T: 'static, E: 'static> {
@@ -43,19 +43,32 @@ impl<K, T: 'static, E: 'static> Plan<K, T, E> {
 }
 
 impl Cache {
-    /// Returns as many values as keys, in their order. What is missing is loaded at once; what others are loading is waited for.
-    pub(super) async fn serve_many<K, T, E, F, Fut>(
+    /// Returns as many values as keys, in their order; those that are missing are loaded, by one call of the loader with exactly these. What it does not bring is
+    /// `None`, and remembered as the policy's [`negative_ttl`](crate::CachePolicy::negative_ttl) says. One round trip for what is there (to each node of a cluster), and one in
+    /// the background for what was loaded. A node that does not answer makes its own keys missing, and no others.
+    ///
+    /// Keys that another caller is loading are waited for. It does not wait for other processes.
+    ///
+    /// # Errors
+    ///
+    /// - As [`get_or_load`](Self::get_or_load), unless there is an old value for each key that could not be loaded.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get_or_load`](Self::get_or_load).
+    pub async fn get_or_load_many<K, T, E, F, Fut>(
         &self,
-        keys: Vec<K>,
+        keys: impl IntoIterator<Item = K>,
         loader: F,
     ) -> Result<Vec<Option<T>>, LoadError<E>>
     where
-        K: Into<Key> + Clone + Eq + Hash + Send + 'static,
+        K: KeyOf<T> + Clone + Eq + Hash + Send + 'static,
         T: Cacheable,
         E: Send + Sync + 'static,
         F: FnOnce(Vec<K>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Vec<(K, T)>, E>> + Send,
     {
+        let keys: Vec<K> = keys.into_iter().collect();
         let places: Vec<Place> = keys.iter().map(|key| self.place(&key.clone().into())).collect();
         let sights = self.look_many(&places).await;
         let mut plan = Plan {
@@ -169,11 +182,7 @@ impl Cache {
             let load = Load::of(found.remove(key));
             let content = self.content(&load, cost);
             let content = content.and_then(|content| self.unless_overtaken(&pilot, content));
-            let arrival = Arrival {
-                value: load.value,
-                is_foreign: false,
-            };
-            pilot.land(Ok(arrival), content.is_some() && sight.seen.is_some());
+            pilot.land(Ok(Arrival::own(load.value)), content.is_some() && sight.seen.is_some());
             items.extend(content.map(|content| Item { place, sight, content }));
             pilots.push(pilot);
         }

@@ -31,7 +31,21 @@ impl Cache {
     /// Declares an entry stale, and says whether there was one: it is loaded anew when it is asked for, and until then served where a stale one may be. One round trip. In an outage it is
     /// removed, as [`remove`](Self::remove) does.
     pub async fn expire(&self, key: impl Into<Key>) -> bool {
-        self.declare_stale(self.space.entry(&key.into())).await
+        let entry = self.space.entry(&key.into());
+        self.space.flights.overtake(&entry);
+        let ttl = bounded(self.policy.memory_of_removal());
+        let owed = Owed::by(self, || self.removal(&entry, ttl).into_iter().collect());
+        let expired = self
+            .service
+            .entries()
+            .expire(entry.clone(), token(), removed(), ttl)
+            .await;
+        if matches!(&expired, Err(error) if error.kind() == ErrorKind::Auth) {
+            // It takes a script, which not every account may run.
+            return owed.settle(self.write_over(vec![(entry.clone(), removed())], ttl).await);
+        }
+        let was_there = matches!(expired, Ok(true));
+        owed.settle(expired.map(drop)) && was_there
     }
 
     /// Invalidates all entries of this cache's name that have a tag, however many there are, by writing one key. Says whether Redis has confirmed it. One round trip.
@@ -41,8 +55,21 @@ impl Cache {
 
     /// Invalidates all entries that have any of these tags. One round trip (to each node of a cluster).
     pub async fn invalidate_tags<S: AsRef<str>>(&self, tags: impl IntoIterator<Item = S>) -> bool {
-        let tags = tags.into_iter().map(|tag| self.space.tag(tag.as_ref().as_bytes()));
-        self.raise_tags(tags.collect()).await
+        let tag = |tag: S| self.space.tag(tag.as_ref().as_bytes());
+        let tags: Vec<Key> = tags.into_iter().map(tag).collect();
+        if tags.is_empty() {
+            return true;
+        }
+        self.space.flights.overtake_all();
+        let ttl = self.life_of_versions(Duration::ZERO);
+        let raises: Vec<(Key, Bytes)> = tags.iter().map(|tag| (tag.clone(), raised(token(), ttl))).collect();
+        let pair = |tag: &Key| {
+            let key = self.service.road().prefix().key(tag.clone()).ok()?;
+            Some((Subject::Tag(key), Some(self.set(tag, raised(token(), ttl), ttl)?)))
+        };
+        let owed = Owed::by(self, || tags.iter().filter_map(pair).collect());
+        let sent = self.write_over(raises, ttl).await;
+        owed.settle(sent)
     }
 
     /// Removes the entries whose keys match a pattern as Redis matches it, page by page (`SCAN` and `UNLINK`), and returns how many there were; `None` if Redis did not
@@ -50,12 +77,24 @@ impl Cache {
     ///
     /// What another process is loading meanwhile may still be stored.
     pub async fn remove_matching(&self, pattern: impl AsRef<str>) -> Option<u64> {
-        self.remove_pattern(pattern.as_ref()).await
+        self.space.flights.overtake_all();
+        let whole = self.space.pattern(pattern.as_ref());
+        let owed = Owed::by(self, || {
+            let pattern = self.service.road().prefix().pattern(whole.as_bytes());
+            vec![(Subject::Pattern(pattern), None)]
+        });
+        let removed = self.service.keys().delete_pattern(whole.as_str()).await;
+        let count = removed.as_ref().ok().copied();
+        owed.settle(removed.map(drop));
+        count
     }
 
     /// Invalidates all entries of this cache's name, however many there are, by writing one key (in a cluster one for each slot). Says whether Redis has confirmed it.
     pub async fn clear(&self) -> bool {
-        self.raise_epoch().await
+        self.space.flights.overtake_all();
+        let owed = Owed::by(self, || vec![(Subject::All, self.raising())]);
+        let sent = self.raise().await;
+        owed.settle(sent)
     }
 }
 
@@ -77,63 +116,6 @@ impl Cache {
             entries.iter().for_each(|entry| self.forget_removal(entry));
         }
         owed.settle(sent)
-    }
-
-    /// Raises the versions of tags. Says whether Redis has confirmed it.
-    pub(super) async fn raise_tags(&self, tags: Vec<Key>) -> bool {
-        if tags.is_empty() {
-            return true;
-        }
-        self.space.flights.overtake_all();
-        let ttl = self.life_of_versions(Duration::ZERO);
-        let raises: Vec<(Key, Bytes)> = tags.iter().map(|tag| (tag.clone(), raised(token(), ttl))).collect();
-        let pair = |tag: &Key| {
-            let key = self.service.road().prefix().key(tag.clone()).ok()?;
-            Some((Subject::Tag(key), Some(self.set(tag, raised(token(), ttl), ttl)?)))
-        };
-        let owed = Owed::by(self, || tags.iter().filter_map(pair).collect());
-        let sent = self.write_over(raises, ttl).await;
-        owed.settle(sent)
-    }
-
-    /// Removes the entries whose keys match. Says how many, or that it could not.
-    pub(super) async fn remove_pattern(&self, pattern: &str) -> Option<u64> {
-        self.space.flights.overtake_all();
-        let whole = self.space.pattern(pattern);
-        let owed = Owed::by(self, || {
-            let pattern = self.service.road().prefix().pattern(whole.as_bytes());
-            vec![(Subject::Pattern(pattern), None)]
-        });
-        let removed = self.service.keys().delete_pattern(whole.as_str()).await;
-        let count = removed.as_ref().ok().copied();
-        owed.settle(removed.map(drop));
-        count
-    }
-
-    /// Raises the version of the namespace. Says whether Redis has confirmed it.
-    pub(super) async fn raise_epoch(&self) -> bool {
-        self.space.flights.overtake_all();
-        let owed = Owed::by(self, || vec![(Subject::All, self.raising())]);
-        let sent = self.raise().await;
-        owed.settle(sent)
-    }
-
-    /// Declares an entry stale. What cannot be sent becomes a removal, which is more, and never less.
-    pub(super) async fn declare_stale(&self, entry: Key) -> bool {
-        self.space.flights.overtake(&entry);
-        let ttl = bounded(self.policy.memory_of_removal());
-        let owed = Owed::by(self, || self.removal(&entry, ttl).into_iter().collect());
-        let expired = self
-            .service
-            .entries()
-            .expire(entry.clone(), token(), removed(), ttl)
-            .await;
-        if matches!(&expired, Err(error) if error.kind() == ErrorKind::Auth) {
-            // It takes a script, which not every account may run.
-            return owed.settle(self.write_over(vec![(entry.clone(), removed())], ttl).await);
-        }
-        let was_there = matches!(expired, Ok(true));
-        owed.settle(expired.map(drop)) && was_there
     }
 
     /// Removes an entry as soon as possible, and for this process at once.

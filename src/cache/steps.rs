@@ -43,6 +43,9 @@ impl Cache {
 
     /// Returns the version at each key, made where there is none; it lives for so long at least, and is remembered.
     pub(super) async fn mark_all(&self, keys: Vec<Key>, life: Ttl) -> Vec<Result<Marked>> {
+        if keys.is_empty() {
+            return Vec::new();
+        }
         let now = Instant::now();
         let texts = if self.is_scriptless() {
             join_all(keys.iter().map(|key| self.mark_plainly(key, life))).await

@@ -70,7 +70,7 @@ impl Cache {
             ..WarmProgress::default()
         };
         for page in keys.chunks(PAGE) {
-            let values = self.serve_many(page.to_vec(), loader.clone()).await?;
+            let values = self.get_or_load_many(page.to_vec(), loader.clone()).await?;
             progress.done += page.len();
             progress.found += values.iter().flatten().count();
             on_progress(progress);
