@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{Failure, Gate, Runs, is_stored};
-use crate::support::{RedisServer, SLACK};
+use crate::support::{RedisServer, SLACK, eventually};
 
 on_both_backends! {
     behaviour_04_ten_thousand_callers_of_a_cold_key_run_the_loader_once,
@@ -56,6 +56,8 @@ async fn all_share_one_load(cache: &Cache, count: u64) {
         });
     }
     gate.is_reached().await;
+    // Who comes after it has landed, and was not stored, loads for himself.
+    eventually("all have come", || async { cache.metrics().misses == count }).await;
     sleep(Duration::from_millis(50)).await;
     gate.open();
     assert!(callers.join_all().await.into_iter().all(|value| value == 7));
@@ -153,7 +155,7 @@ async fn behaviour_04_loads_of_different_types_do_not_meet(redis: &RedisManager)
 }
 
 async fn is_stored_of_some_type(cache: &Cache) {
-    crate::support::eventually("it is stored", || async {
+    eventually("it is stored", || async {
         cache.get::<u64>("k").await.is_some() || cache.get::<String>("k").await.is_some()
     })
     .await;

@@ -31,6 +31,12 @@ async fn answers_rightly(redis: &RedisManager, other: &RedisManager) {
             })
             .await;
             assert_eq!(source.through(&theirs, "k").await, value, "{way:?}");
+            // A pattern finds only what was stored before.
+            eventually("what it has loaded is stored, or not", || async {
+                let metrics = theirs.metrics();
+                metrics.loads == metrics.stored + metrics.not_stored
+            })
+            .await;
         }
     }
 }
