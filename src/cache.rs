@@ -23,13 +23,13 @@ mod version;
 mod warming;
 mod writing;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use self::{
-    clock::{Clock, wall},
+    clock::Clock,
     in_place::Shape,
     loading::{Loader, boxed},
     reading::{Place, Sight},
@@ -331,7 +331,7 @@ impl Cache {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let boxed = || boxed(loader, Load::new);
-        let answer = self.reload(&key.into(), boxed).await?;
+        let answer = Box::pin(self.reload(&key.into(), boxed)).await?;
         answer.value.ok_or(LoadError::Aborted)
     }
 }
@@ -387,7 +387,7 @@ impl Cache {
 
     /// Asks the server for its time.
     async fn set_clock(&self) {
-        let asked = wall();
+        let asked = Instant::now();
         match self.service.entries().time().await {
             Ok(server) => self.clock().set(server, asked),
             Err(error) if error.is_unavailable() || error.is_timeout() => {}

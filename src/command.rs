@@ -2,10 +2,14 @@
 
 mod effect;
 mod entry;
+mod versioned;
 
 use bytes::Bytes;
 
-pub(crate) use self::entry::{EntryAct, EntryCommand, Seen, Tell, version};
+pub(crate) use self::{
+    entry::{EntryAct, EntryCommand, Seen, Tell, version, version_id},
+    versioned::{Versioned, VersionedValue},
+};
 use crate::ttl::Ttl;
 
 /// One question. Its keys are as the server knows them, its arguments are checked.
@@ -22,6 +26,8 @@ pub(crate) enum Command {
     GetWithTtl {
         keys: Vec<Bytes>,
     },
+    /// A value with the versions that it depends on, for the read-through cache. The answer is [`Versioned::answer`]'s.
+    GetVersioned(Versioned),
     Set(Set),
     SetMany {
         pairs: Vec<(Bytes, Bytes)>,
@@ -139,7 +145,7 @@ impl Command {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Get { .. } => "GET",
-            Self::GetMany { .. } => "MGET",
+            Self::GetMany { .. } | Self::GetVersioned(_) => "MGET",
             Self::GetWithTtl { .. } => "EVAL",
             Self::Set(_) => "SET",
             Self::SetMany { ttl: None, .. } => "MSET",
@@ -157,7 +163,7 @@ impl Command {
     }
 
     /// Returns the first key.
-    pub(crate) fn key(&self) -> Option<&Bytes> {
+    pub(crate) fn key(&self) -> Option<&[u8]> {
         match self {
             Self::Get { key }
             | Self::Set(Set { key, .. })
@@ -169,9 +175,12 @@ impl Command {
             | Self::HashReplace { key, .. }
             | Self::HashGet { key, .. } => Some(key),
             Self::Entry(entry) => Some(&entry.key),
-            Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => keys.first(),
-            Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| key),
-            Self::Call(call) => call.keys().next(),
+            Self::GetVersioned(versioned) => Some(versioned.key()),
+            Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => {
+                keys.first().map(|key| &key[..])
+            }
+            Self::SetMany { pairs, .. } => pairs.first().map(|(key, _)| &key[..]),
+            Self::Call(call) => call.keys().next().map(|key| &key[..]),
         }
     }
 

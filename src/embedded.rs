@@ -125,6 +125,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
     match command {
         Command::Get { key } => strings::get(store, &key, now),
         Command::GetMany { keys } => Ok(strings::get_many(store, &keys, now)),
+        Command::GetVersioned(versioned) => Ok(strings::get_versioned(store, &versioned, now)),
         Command::GetWithTtl { .. } => Err(Error::new(
             ErrorKind::Unsupported,
             "only servers have a near cache before them",

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// let id = 7;
 /// assert_eq!(Key::from(format!("user:{id}")), Key::from("user:7"));
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(SmallVec<[u8; INLINE]>);
 
 /// One key or any list of keys.
@@ -69,12 +69,7 @@ impl Prefix {
     ///
     /// - The key is empty or longer than Redis permits (512 MiB).
     pub(crate) fn key(&self, key: Key) -> Result<Bytes> {
-        if key.0.is_empty() {
-            return Err(Error::invalid("an empty key"));
-        }
-        if self.0.len() + key.0.len() > MAX_LEN {
-            return Err(Error::invalid("a key of more than 512 MiB"));
-        }
+        self.check(&key)?;
         if self.0.is_empty() {
             return Ok(if key.0.spilled() {
                 key.0.into_vec().into()
@@ -83,6 +78,28 @@ impl Prefix {
             });
         }
         Ok([&self.0[..], &key.0[..]].concat().into())
+    }
+
+    /// Writes the key as the server knows it behind others.
+    ///
+    /// # Errors
+    ///
+    /// - As [`key`](Self::key).
+    pub(crate) fn write(&self, key: &Key, keys: &mut Vec<u8>) -> Result<()> {
+        self.check(key)?;
+        keys.extend_from_slice(&self.0);
+        keys.extend_from_slice(&key.0);
+        Ok(())
+    }
+
+    fn check(&self, key: &Key) -> Result<()> {
+        if key.0.is_empty() {
+            return Err(Error::invalid("an empty key"));
+        }
+        if self.0.len() + key.0.len() > MAX_LEN {
+            return Err(Error::invalid("a key of more than 512 MiB"));
+        }
+        Ok(())
     }
 
     /// Returns the pattern that matches the same keys as the server knows them.
@@ -113,6 +130,10 @@ impl Prefix {
         self.0.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn keys(&self, keys: Vec<Key>) -> Result<Vec<Bytes>> {
         keys.into_iter().map(|key| self.key(key)).collect()
     }
@@ -120,10 +141,19 @@ impl Prefix {
 
 impl Key {
     /// Makes a key of several parts, one behind the other.
-    pub(crate) fn of_parts(parts: &[&[u8]]) -> Self {
-        let mut whole = SmallVec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        parts.iter().for_each(|part| whole.extend_from_slice(part));
-        Self(whole)
+    pub(crate) fn of_parts<const N: usize>(parts: [&[u8]; N]) -> Self {
+        let len = parts.iter().map(|part| part.len()).sum();
+        if len > INLINE {
+            return Self(SmallVec::from_vec(parts.concat()));
+        }
+        let mut whole = [0; INLINE];
+        let mut rest = &mut whole[..];
+        for part in parts {
+            let (begin, end) = rest.split_at_mut(part.len());
+            begin.copy_from_slice(part);
+            rest = end;
+        }
+        Self(SmallVec::from_buf_and_len(whole, len))
     }
 
     /// Returns the bytes, without the configured prefix.
@@ -134,6 +164,13 @@ impl Key {
     /// Returns the text, `None` if it is not UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
+    }
+}
+
+/// At once: a clone of what is inside would be made byte by byte.
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        self.as_bytes().into()
     }
 }
 

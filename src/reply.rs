@@ -46,7 +46,6 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Reads a value that may be absent.
     /// Returns how many bytes its values have.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -56,6 +55,7 @@ impl Reply {
         }
     }
 
+    /// Reads a value that may be absent.
     pub(crate) fn into_bytes(self) -> Result<Option<Bytes>> {
         match self {
             Self::Nil => Ok(None),

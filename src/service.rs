@@ -51,7 +51,7 @@ pub(crate) use self::{
 use crate::{
     capabilities::Capabilities,
     codec::{self, Format},
-    command::Command,
+    command::{Command, VersionedValue, version_id},
     config::Settings,
     error::Result,
     key::{Key, Prefix},
@@ -215,6 +215,17 @@ impl RedisService {
         let live = self.road.near_is_live()?;
         let value = |key| Some(self.road.near(live, key)?.into_bytes().map(Reply::Bytes));
         keys.iter().map(value).collect()
+    }
+
+    /// Returns what the near cache knows of a value, a version that it depends on, and more versions; nothing if it does not know one of them.
+    pub(crate) fn near_versioned(&self, key: &Key, version: &Key, more: &[Key]) -> Option<VersionedValue> {
+        let live = self.road.near_is_live()?;
+        let id = |key| Some(self.road.near(live, key)?.as_slice().and_then(version_id));
+        Some(VersionedValue {
+            version: id(version)?,
+            more: more.iter().map(id).collect::<Option<_>>()?,
+            value: self.road.near(live, key)?.into_bytes(),
+        })
     }
 
     /// Reads the value at a key. The way of the forgiving face: what is near is answered at once, nothing is built for a call that is refused, and no

@@ -74,16 +74,19 @@ impl Cache {
         Ok(envelope.into())
     }
 
-    /// Returns the body of an envelope as it was before it was packed.
-    pub(super) fn unpack(&self, place: &Place, header: &Header, envelope: &Bytes) -> Result<Bytes, Unreadable> {
-        let body = envelope.slice(header.body.min(envelope.len())..);
-        let body = match header.sealing {
-            0 if self.policy.is_encrypted => return Err(Unreadable::Foreign),
-            0 => body,
-            SEALED => self.unseal(place, envelope.get(..header.body).unwrap_or_default(), &body)?,
-            _ => return Err(Unreadable::Foreign),
-        };
-        packing::unpack(header.packing, body, header.raw_len, self.policy.max_value_len)
+    /// Returns the body of an envelope as it was before it was packed; nothing if it stands there as it was.
+    pub(super) fn unpack(&self, place: &Place, header: &Header, envelope: &Bytes) -> Result<Option<Bytes>, Unreadable> {
+        let unpack = |body: &[u8]| packing::unpack(header.packing, body, header.raw_len, self.policy.max_value_len);
+        let (head, body) = envelope.split_at_checked(header.body).ok_or(Unreadable::Corrupt)?;
+        match header.sealing {
+            0 if self.policy.is_encrypted => Err(Unreadable::Foreign),
+            0 => unpack(body),
+            SEALED => {
+                let opened = self.unseal(place, head, body)?;
+                Ok(Some(unpack(&opened)?.unwrap_or(opened)))
+            }
+            _ => Err(Unreadable::Foreign),
+        }
     }
 
     fn seal(&self, place: &Place, header: &[u8], body: &[u8]) -> Result<Vec<u8>> {
@@ -92,7 +95,7 @@ impl Cache {
         keys.seal(&road.prefix().key(place.entry.clone())?, header, body)
     }
 
-    fn unseal(&self, place: &Place, header: &[u8], sealed: &Bytes) -> Result<Bytes, Unreadable> {
+    fn unseal(&self, place: &Place, header: &[u8], sealed: &[u8]) -> Result<Bytes, Unreadable> {
         let road = self.service.road();
         let key = road.prefix().key(place.entry.clone());
         let key = key.map_err(|_invalid| Unreadable::Corrupt)?;

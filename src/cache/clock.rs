@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// How far the server's clock is ahead of this machine's.
+/// The server's clock, as far as this process knows it. It goes on as the machine's own does that nobody sets.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// Milliseconds.
-    ahead: AtomicI64,
-    is_set: AtomicBool,
+    /// When it was made, here and there: milliseconds after 1970.
     began: Instant,
+    origin: AtomicI64,
+    is_set: AtomicBool,
     /// When it is to be set again, in milliseconds since it was made.
     due: AtomicU64,
 }
@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Default for Clock {
     fn default() -> Self {
         Self {
-            ahead: AtomicI64::new(0),
-            is_set: AtomicBool::new(false),
             began: Instant::now(),
+            origin: AtomicI64::new(wall()),
+            is_set: AtomicBool::new(false),
             due: AtomicU64::new(0),
         }
     }
@@ -39,7 +39,17 @@ impl Default for Clock {
 impl Clock {
     /// Returns the server's time, in milliseconds after 1970.
     pub(super) fn now(&self) -> i64 {
-        wall().saturating_add(self.ahead.load(Relaxed))
+        self.at(Instant::now())
+    }
+
+    /// Returns what it was at an instant.
+    pub(super) fn at(&self, instant: Instant) -> i64 {
+        self.origin.load(Relaxed).saturating_add(self.since(instant))
+    }
+
+    fn since(&self, instant: Instant) -> i64 {
+        let since = instant.saturating_duration_since(self.began);
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Says whether the server was ever asked for its time.
@@ -57,11 +67,10 @@ impl Clock {
         now >= due && self.due.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
 
-    /// Notes what the server said to a question that was asked at this time by this machine's clock, and answered now.
-    pub(super) fn set(&self, server: i64, asked: i64) {
-        let answered = wall();
-        let between = asked + (answered - asked) / 2;
-        self.ahead.store(server.saturating_sub(between), Relaxed);
+    /// Notes what the server said to a question that was asked at this instant, and answered now.
+    pub(super) fn set(&self, server: i64, asked: Instant) {
+        let between = asked + asked.elapsed() / 2;
+        self.origin.store(server.saturating_sub(self.since(between)), Relaxed);
         self.due.store(millis(self.began.elapsed() + PERIOD), Relaxed);
         self.is_set.store(true, Release);
     }
@@ -74,7 +83,7 @@ impl Clock {
 }
 
 /// Returns this machine's time, in milliseconds after 1970.
-pub(super) fn wall() -> i64 {
+fn wall() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
@@ -91,8 +100,8 @@ mod tests {
     fn it_goes_as_the_servers() {
         let clock = Clock::default();
         assert!(!clock.is_set());
-        let own = wall();
-        clock.set(own + 5_000, own);
+        assert!((-100..100).contains(&(clock.now() - wall())));
+        clock.set(wall() + 5_000, Instant::now());
         assert!(clock.is_set() && (4_900..5_100).contains(&(clock.now() - wall())));
     }
 
@@ -101,8 +110,7 @@ mod tests {
         let clock = Clock::default();
         let now = Instant::now();
         assert!(clock.is_due(now) && !clock.is_due(now));
-        let own = wall();
-        clock.set(own, own);
+        clock.set(wall(), now);
         assert!(!clock.is_due(Instant::now()));
     }
 }

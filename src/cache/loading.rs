@@ -59,6 +59,32 @@ pub(super) struct Purpose {
     pub(super) is_anew: bool,
 }
 
+impl Purpose {
+    /// Somebody waits, and takes whatever is loaded.
+    pub(super) fn awaited(finds_nothing: bool) -> Self {
+        Self {
+            is_awaited: true,
+            finds_nothing,
+            is_anew: false,
+        }
+    }
+
+    /// Nobody waits: what is there is served meanwhile.
+    pub(super) fn ahead(finds_nothing: bool) -> Self {
+        Self {
+            is_awaited: false,
+            ..Self::awaited(finds_nothing)
+        }
+    }
+
+    /// Somebody waits for a value that is loaded from now on.
+    pub(super) const ANEW: Self = Self {
+        is_awaited: true,
+        finds_nothing: false,
+        is_anew: true,
+    };
+}
+
 impl<T: Cacheable, E: Send + Sync + 'static> Departure<T, E> {
     /// Loads in a task of its own: whoever asked for it may go. Without a tokio runtime it is loaded where this is awaited.
     pub(super) async fn begin(self, loader: Loader<T, E>, purpose: Purpose) -> Passenger<T, E> {

@@ -1,8 +1,11 @@
 //! What is in the cache: an entry and the versions that it depends on, in one round trip.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use foldhash::fast::RandomState;
 
 use super::{
@@ -12,9 +15,9 @@ use super::{
     version::Version,
 };
 use crate::{
-    command::Seen,
+    command::{Seen, VersionedValue},
     envelope::{Header, Kind, SEALED, Unreadable, header::Id},
-    error::{ErrorKind, Result},
+    error::Result,
     key::Key,
     reply::Reply,
 };
@@ -24,8 +27,8 @@ use crate::{
 pub(super) struct Place {
     /// The entry's key.
     pub(super) entry: Key,
-    /// The key of its namespace's version.
-    pub(super) epoch: Key,
+    /// The key of its namespace's version, where that is not the same for all entries.
+    epoch: Option<Key>,
 }
 
 /// What a read has seen.
@@ -51,6 +54,8 @@ pub(super) struct Entry {
     /// Unpacked.
     pub(super) body: Bytes,
     pub(super) freshness: Freshness,
+    /// When it was read.
+    pub(super) age: Duration,
 }
 
 /// What a load began with.
@@ -80,9 +85,9 @@ struct Question {
 /// What is read for one place.
 #[derive(Debug)]
 struct Glance {
-    epoch: usize,
-    tags: Vec<(Bytes, usize)>,
-    /// An invalidation waits. It may be sent while this is read, and then waits no more: but the answer may be older.
+    tags: Vec<Bytes>,
+    /// Where the keys stand: the entry's, that of its namespace's version, those of the tags.
+    keys: Vec<usize>,
     is_invalidated: bool,
 }
 
@@ -157,49 +162,64 @@ impl Cache {
     pub(super) fn place(&self, key: &Key) -> Place {
         let entry = self.space.entry(key);
         Place {
-            epoch: self.space.epoch(self.service.road().slot_tag(&entry)),
+            epoch: self.service.road().slot_tag(&entry).map(|tag| self.space.epoch_in(tag)),
             entry,
         }
     }
 
+    /// Returns the key of the version of an entry's namespace.
+    pub(super) fn epoch<'a>(&'a self, place: &'a Place) -> &'a Key {
+        place.epoch.as_ref().unwrap_or(&self.space.epoch)
+    }
+
     /// Reads an entry. One round trip; a second one if its loader gave it tags that this process does not know of.
     pub(super) async fn look(&self, place: &Place) -> Sight {
-        let is_plain = self.tags.is_empty() && self.clock().is_set() && self.service.road().journal().is_empty();
-        if !is_plain || self.space.has_tags(&place.entry) {
-            // In a box: few reads need it.
+        let mut sight = Sight::nothing(Instant::now());
+        self.look_into(place, &mut sight).await;
+        sight
+    }
+
+    /// The same, where it will be looked at: what is seen is large, and most of what is done for a hit would be to move it about. What few reads need is in boxes.
+    pub(super) async fn look_into(&self, place: &Place, sight: &mut Sight) {
+        if !self.clock().is_set() {
             let sights = Box::pin(self.look_many(std::slice::from_ref(place))).await;
-            let mut sights = sights.into_iter();
-            return sights.next().unwrap_or_else(|| Sight::nothing(Instant::now()));
+            sights.into_iter().for_each(|seen| *sight = seen);
+            return;
         }
-        let began = Instant::now();
-        let keys = vec![place.entry.clone(), place.epoch.clone()];
-        let glance = Glance {
-            epoch: 1,
-            tags: Vec::new(),
-            is_invalidated: false,
-        };
-        let Ok(answers) = self.ask(keys, began).await else {
-            return Sight::nothing(began);
-        };
-        match self.see(place, &glance, 0, &answers, began) {
-            Ok((sight, Found::Envelope(header, envelope))) if !header.tags.is_empty() => {
-                let seen = (sight, Found::Envelope(header, envelope));
-                Box::pin(self.look_on(place, seen)).await
+        let began = sight.began;
+        self.settle_journal();
+        let tags = self.tags_of(place);
+        let is_invalidated = self.is_invalidated(&place.entry) || self.is_any_invalidated(tags.iter());
+        let tag_keys: Vec<Key> = tags.iter().map(|tag| self.space.tag(tag)).collect();
+        let (entry, epoch) = (&place.entry, self.epoch(place));
+        let read = match self.service.near_versioned(entry, epoch, &tag_keys) {
+            Some(known) => Ok(known),
+            None if self.service.road().has_near() => Box::pin(self.read_for_near(place, tag_keys, began)).await,
+            None => {
+                self.keep_time(began);
+                let answer = self.service.entries().read(entry, epoch, &tag_keys).await;
+                answer.and_then(|answer| VersionedValue::read(answer, tags.len()))
             }
-            Ok((mut sight, found)) => match self.open(place, &mut sight, found, self.clock().now()) {
-                None => sight,
-                Some(unreadable) => Box::pin(self.discard(place, sight, unreadable)).await,
-            },
-            Err(_unknown) => Sight::nothing(began),
+        };
+        let Ok(read) = read else { return };
+        match self.see(place, sight, read, tags, is_invalidated) {
+            Found::Envelope(header, envelope) if !header.tags.is_empty() => {
+                Box::pin(self.look_on(place, sight, Found::Envelope(header, envelope))).await;
+            }
+            found => {
+                if let Some(unreadable) = self.open(place, sight, found) {
+                    Box::pin(self.discard(place, sight, unreadable)).await;
+                }
+            }
         }
     }
 
     /// Goes on with an entry that has tags.
-    async fn look_on(&self, place: &Place, seen: (Sight, Found)) -> Sight {
-        let mut seen = [seen];
+    async fn look_on(&self, place: &Place, sight: &mut Sight, found: Found) {
+        let mut seen = [(sight, found)];
         self.look_at_tags(std::slice::from_ref(place), &mut seen).await;
         let [(sight, found)] = seen;
-        self.examine(place, sight, found, self.clock().now()).await
+        self.examine(place, sight, found).await;
     }
 
     /// Reads entries, each by itself, in their order. One round trip (to each node of a cluster), or two.
@@ -209,111 +229,118 @@ impl Cache {
         let mut question = Question::default();
         question.keys.reserve(places.len() + 1 + self.tags.len());
         question.keys.extend(places.iter().map(|place| place.entry.clone()));
-        let glances: Vec<Glance> = places.iter().map(|place| self.glance(place, &mut question)).collect();
-        let Ok(answers) = self.ask(question.keys, began).await else {
+        let glance = |(at, place)| self.glance(place, at, &mut question);
+        let glances: Vec<Glance> = places.iter().enumerate().map(glance).collect();
+        let Ok(answers) = self.read_many(question.keys, began).await else {
             return places.iter().map(|_| Sight::nothing(began)).collect();
         };
-        let see = |(at, (place, glance))| {
-            let seen = self.see(place, glance, at, &answers, began);
-            seen.unwrap_or_else(|_unknown| (Sight::nothing(began), Found::Nothing))
+        let see = |(place, glance): (&Place, Glance)| {
+            let found = glance.keys.iter().map(|at| answers.get(*at)?.as_ref());
+            let mut sight = Sight::nothing(began);
+            let found = match VersionedValue::of(found) {
+                Ok(read) => self.see(place, &mut sight, read, glance.tags, glance.is_invalidated),
+                Err(_unknown) => Found::Nothing,
+            };
+            (sight, found)
         };
-        let mut seen: Vec<_> = places.iter().zip(&glances).enumerate().map(see).collect();
+        let (mut sights, found): (Vec<_>, Vec<_>) = places.iter().zip(glances).map(see).unzip();
+        let mut seen: Vec<_> = sights.iter_mut().zip(found).collect();
         self.look_at_tags(places, &mut seen).await;
-        let now = self.clock().now();
-        let mut sights = Vec::with_capacity(places.len());
         for (place, (sight, found)) in places.iter().zip(seen) {
-            sights.push(self.examine(place, sight, found, now).await);
+            self.examine(place, sight, found).await;
         }
         sights
     }
 
-    /// Says what is to be asked beside an entry.
-    fn glance(&self, place: &Place, question: &mut Question) -> Glance {
-        let own = self.tags.iter().cloned();
-        let remembered = self.space.tags_of(&place.entry);
-        let remembered = remembered.iter().flat_map(|tags| tags.iter().cloned());
-        let mut tags: Vec<(Bytes, usize)> = Vec::new();
-        for tag in own.chain(remembered) {
-            if !tags.iter().any(|(known, _)| *known == tag) {
-                let at = question.place(self.space.tag(&tag));
-                tags.push((tag, at));
-            }
-        }
+    /// Says what is to be asked beside an entry, whose key has a place already.
+    fn glance(&self, place: &Place, at: usize, question: &mut Question) -> Glance {
+        let tags = self.tags_of(place);
+        let mut keys = vec![at, question.place(self.epoch(place).clone())];
+        keys.extend(tags.iter().map(|tag| question.place(self.space.tag(tag))));
         Glance {
-            epoch: question.place(place.epoch.clone()),
-            is_invalidated: self.is_invalidated(&place.entry)
-                || self.is_any_invalidated(tags.iter().map(|(tag, _)| tag)),
+            keys,
+            is_invalidated: self.is_invalidated(&place.entry) || self.is_any_invalidated(tags.iter()),
             tags,
         }
     }
 
-    /// Asks the near cache, or Redis.
-    async fn ask(&self, keys: Vec<Key>, now: Instant) -> Result<Vec<Option<Reply>>> {
+    /// Returns the tags that an entry probably has: those of the cache, and those that loaders gave it as far as this process knows.
+    fn tags_of(&self, place: &Place) -> Vec<Bytes> {
+        let mut tags = self.tags.to_vec();
+        for tag in self.space.tags_of(&place.entry).iter().flat_map(|tags| tags.iter()) {
+            if !tags.contains(tag) {
+                tags.push(tag.clone());
+            }
+        }
+        tags
+    }
+
+    /// Asks Redis for an entry with its versions. The near cache learns them by their keys.
+    async fn read_for_near(&self, place: &Place, tags: Vec<Key>, now: Instant) -> Result<VersionedValue> {
+        self.keep_time(now);
+        let keys = [&place.entry, self.epoch(place)].into_iter().cloned().chain(tags);
+        let found: Vec<Option<Reply>> = self.service.string().get_many(keys.collect::<Vec<_>>()).await?;
+        VersionedValue::of(found.iter().map(Option::as_ref))
+    }
+
+    /// Asks the near cache, or Redis, for many keys.
+    async fn read_many(&self, keys: Vec<Key>, now: Instant) -> Result<Vec<Option<Reply>>> {
         if let Some(near) = self.service.near_values(&keys) {
             return Ok(near);
         }
         let read = self.service.string().get_many(keys);
-        if !self.clock().is_due(now) {
-            return read.await;
-        }
         if self.clock().is_set() {
-            let cache = self.clone();
-            aside(async move { cache.set_clock().await });
+            self.keep_time(now);
             return read.await;
         }
-        let (answers, ()) = Box::pin(async { tokio::join!(read.into_future(), self.set_clock()) }).await;
+        let set_clock = async {
+            if self.clock().is_due(now) {
+                self.set_clock().await;
+            }
+        };
+        let (answers, ()) = Box::pin(async { tokio::join!(read.into_future(), set_clock) }).await;
         answers
     }
 
-    /// Puts together what was read for one place. What was found is not looked at yet.
-    ///
-    /// # Errors
-    ///
-    /// - Something of it is not known: its node does not answer.
+    /// Asks the server for its time in the background, now and then.
+    fn keep_time(&self, now: Instant) {
+        if self.clock().is_due(now) {
+            let cache = self.clone();
+            aside(async move { cache.set_clock().await });
+        }
+    }
+
+    /// Puts together what was read for one place. What was found is not looked at yet. An invalidation that waited when it was asked for may have been sent meanwhile,
+    /// and wait no more: but the answer may be older.
     fn see(
         &self,
         place: &Place,
-        glance: &Glance,
-        at: usize,
-        answers: &[Option<Reply>],
-        began: Instant,
-    ) -> Result<(Sight, Found)> {
-        let bytes = |at: usize| match answers.get(at) {
-            Some(Some(Reply::Bytes(bytes))) => Ok(Some(bytes)),
-            // Of another type: nothing of ours.
-            Some(Some(Reply::Error(error))) if error.kind() != ErrorKind::WrongType => Err(error.clone()),
-            _ => Ok(None),
-        };
-        let version = |at: usize| bytes(at).map(|bytes| Version::read(bytes.map(|bytes| &bytes[..])));
-        let tags = glance.tags.iter().map(|(tag, at)| Ok((tag.clone(), version(*at)?)));
-        let mut sight = Sight {
-            began,
-            seen: Some(Seen::Nothing),
-            is_awaited: false,
-            epoch: version(glance.epoch)?,
-            tags: tags.collect::<Result<_>>()?,
-            entry: None,
-        };
-        if glance.is_invalidated || self.is_invalidated(&place.entry) {
-            sight.seen = None;
-            return Ok((sight, Found::Nothing));
+        sight: &mut Sight,
+        read: VersionedValue,
+        tags: Vec<Bytes>,
+        is_invalidated: bool,
+    ) -> Found {
+        sight.epoch = read.version.into();
+        sight.tags = tags.into_iter().zip(read.more.into_iter().map(Version::from)).collect();
+        if is_invalidated || self.is_invalidated(&place.entry) {
+            return Found::Nothing;
         }
-        let found = match bytes(at)? {
-            None => Found::Nothing,
-            Some(envelope) => match Header::read(envelope) {
-                Ok(header) => {
-                    sight.seen = Some(Seen::Content(header.id));
-                    sight.is_awaited = header.kind == Kind::Awaited;
-                    Found::Envelope(header, envelope.clone())
-                }
-                Err(unreadable) => Found::Unreadable(unreadable, envelope.clone()),
-            },
+        sight.seen = Some(Seen::Nothing);
+        let Some(envelope) = read.value else {
+            return Found::Nothing;
         };
-        Ok((sight, found))
+        match Header::read(&envelope) {
+            Ok(header) => {
+                sight.seen = Some(Seen::Content(header.id));
+                sight.is_awaited = header.kind == Kind::Awaited;
+                Found::Envelope(header, envelope)
+            }
+            Err(unreadable) => Found::Unreadable(unreadable, envelope),
+        }
     }
 
     /// Asks for the versions of tags that entries have, and that were not asked for with them.
-    async fn look_at_tags(&self, places: &[Place], seen: &mut [(Sight, Found)]) {
+    async fn look_at_tags(&self, places: &[Place], seen: &mut [(&mut Sight, Found)]) {
         let mut question = Question::default();
         let mut wanted = Vec::new();
         for (at, (sight, found)) in seen.iter_mut().enumerate() {
@@ -351,33 +378,18 @@ impl Cache {
     }
 
     /// Opens what was found, if it is of use. What cannot be read is removed.
-    async fn examine(&self, place: &Place, mut sight: Sight, found: Found, now: i64) -> Sight {
-        match self.open(place, &mut sight, found, now) {
-            None => sight,
-            Some(unreadable) => self.discard(place, sight, unreadable).await,
+    async fn examine(&self, place: &Place, sight: &mut Sight, found: Found) {
+        if let Some(unreadable) = self.open(place, sight, found) {
+            self.discard(place, sight, unreadable).await;
         }
     }
 
     /// Opens what was found, if it is of use. Returns what nobody can read.
-    fn open(&self, place: &Place, sight: &mut Sight, found: Found, now: i64) -> Option<Bytes> {
+    fn open(&self, place: &Place, sight: &mut Sight, found: Found) -> Option<Bytes> {
         let (unreadable, envelope) = match found {
             Found::Nothing => return None,
             Found::Unreadable(unreadable, envelope) => (unreadable, envelope),
-            Found::Envelope(header, envelope) => {
-                let is_sealed = header.sealing == SEALED && header.schema == self.policy.schema;
-                match self.entry(place, sight, header, &envelope, now) {
-                    Ok(entry) => {
-                        sight.entry = entry;
-                        return None;
-                    }
-                    Err(Unreadable::Foreign) if is_sealed => {
-                        // By a key that this process does not know yet, or no more: others may.
-                        self.space.counters.unreadable.add(1);
-                        return None;
-                    }
-                    Err(unreadable) => (unreadable, envelope),
-                }
-            }
+            Found::Envelope(header, envelope) => self.enter(place, sight, header, envelope).err()?,
         };
         self.space.counters.unreadable.add(1);
         tracing::debug!(
@@ -387,40 +399,58 @@ impl Cache {
         Some(envelope)
     }
 
-    /// Removes what nobody can read, if it is still there.
-    async fn discard(&self, place: &Place, mut sight: Sight, unreadable: Bytes) -> Sight {
-        let strings = self.service.string();
-        let removal = strings.compare_and_set(place.entry.clone(), (Some(unreadable), None), None);
-        sight.seen = removal.await.is_ok_and(|is_gone| is_gone).then_some(Seen::Nothing);
-        sight
-    }
-
-    /// Returns an entry, if all versions agree with it and it may be served somehow.
-    fn entry(
+    /// Enters what was found, if all versions agree with it and it may be served somehow.
+    ///
+    /// # Errors
+    ///
+    /// - What nobody can read, and why.
+    fn enter(
         &self,
         place: &Place,
-        sight: &Sight,
+        sight: &mut Sight,
         header: Header,
-        envelope: &Bytes,
-        now: i64,
-    ) -> Result<Option<Entry>, Unreadable> {
+        mut envelope: Bytes,
+    ) -> Result<(), (Unreadable, Bytes)> {
         if !matches!(header.kind, Kind::Value | Kind::NotFound) {
-            return Ok(None);
+            return Ok(());
         }
         if header.schema != self.policy.schema {
-            return Err(Unreadable::Foreign);
+            return Err((Unreadable::Foreign, envelope));
         }
         let is_of_version = |(tag, id): &(Bytes, Id)| sight.version_of(tag) == Some(Version::Present(*id));
         let are_valid = sight.epoch == Version::Present(header.epoch) && header.tags.iter().all(is_of_version);
+        let now = self.clock().at(sight.began);
         let freshness = freshness::of(&header, &self.policy, now);
         if !are_valid || freshness == Freshness::Expired || self.is_tag_invalidated(&header) {
-            return Ok(None);
+            return Ok(());
         }
-        let body = self.unpack(place, &header, envelope)?;
-        Ok(Some(Entry {
+        let body = match self.unpack(place, &header, &envelope) {
+            Ok(Some(unpacked)) => unpacked,
+            Ok(None) => {
+                // No slice, whose owners would be counted in memory of its own.
+                envelope.advance(header.body);
+                envelope
+            }
+            // By a key that this process does not know yet, or no more: others may.
+            Err(Unreadable::Foreign) if header.sealing == SEALED => {
+                self.space.counters.unreadable.add(1);
+                return Ok(());
+            }
+            Err(unreadable) => return Err((unreadable, envelope)),
+        };
+        sight.entry = Some(Entry {
+            age: freshness::age(&header, now),
             header,
             body,
             freshness,
-        }))
+        });
+        Ok(())
+    }
+
+    /// Removes what nobody can read, if it is still there.
+    async fn discard(&self, place: &Place, sight: &mut Sight, unreadable: Bytes) {
+        let strings = self.service.string();
+        let removal = strings.compare_and_set(place.entry.clone(), (Some(unreadable), None), None);
+        sight.seen = removal.await.is_ok_and(|is_gone| is_gone).then_some(Seen::Nothing);
     }
 }

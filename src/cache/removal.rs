@@ -211,10 +211,8 @@ impl Cache {
     /// Returns all keys of the namespace's version: in a cluster one in each slot.
     fn epochs(&self) -> impl Iterator<Item = Key> {
         let tags = self.service.road().slot_tags();
-        let only = tags.is_empty().then_some(None);
-        only.into_iter()
-            .chain(tags.iter().copied().map(Some))
-            .map(|tag| self.space.epoch(tag))
+        let only = tags.is_empty().then(|| self.space.epoch.clone());
+        only.into_iter().chain(tags.iter().map(|tag| self.space.epoch_in(*tag)))
     }
 
     fn removal(&self, entry: &Key, ttl: Ttl) -> Option<(Subject, Option<Command>)> {

@@ -1,6 +1,6 @@
 //! What callers get: what is there, what is loaded, or what was there.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     Cache, Cacheable,
@@ -51,36 +51,50 @@ impl Cache {
         E: Send + Sync + 'static,
     {
         let place = self.place(key);
-        let mut loader = Some(loader);
-        let awaited = Purpose {
-            is_awaited: true,
-            finds_nothing,
-            is_anew: false,
-        };
-        let aside = Purpose {
-            is_awaited: false,
-            ..awaited
-        };
-        loop {
-            let sight = self.look(&place).await;
-            let old = match self.hit(&sight, finds_nothing) {
-                Hit::Fresh(answer) => {
-                    self.slide(&place, &sight);
-                    if self.is_due(&place, &sight) {
-                        drop(self.depart(&place, sight, &mut loader, aside).await);
-                    }
-                    return Ok(answer);
+        let mut sight = Sight::nothing(Instant::now());
+        self.look_into(&place, &mut sight).await;
+        // What comes after a hit is in boxes: hits would carry the room for it.
+        match self.hit(&sight, finds_nothing) {
+            Hit::Fresh(answer) => {
+                self.slide(&place, &sight);
+                if self.is_due(&place, &sight) {
+                    let ahead = Purpose::ahead(finds_nothing);
+                    drop(Box::pin(self.depart(&place, sight, &mut Some(loader), ahead)).await);
                 }
+                Ok(answer)
+            }
+            hit => Box::pin(self.serve_anew(place, (sight, hit), finds_nothing, loader)).await,
+        }
+    }
+
+    /// Goes on where there is nothing fresh.
+    async fn serve_anew<T, E>(
+        &self,
+        place: Place,
+        (mut sight, mut hit): (Sight, Hit<T>),
+        finds_nothing: bool,
+        loader: impl FnOnce() -> Loader<T, E>,
+    ) -> Result<CacheAnswer<T>, LoadError<E>>
+    where
+        T: Cacheable,
+        E: Send + Sync + 'static,
+    {
+        let mut loader = Some(loader);
+        loop {
+            let old = match hit {
+                Hit::Fresh(answer) => return Ok(answer),
                 Hit::Old(old) if self.has_failed(&place) => {
                     return Ok(self.count(old.served(StaleReason::RetryLater)));
                 }
                 Hit::Old(old) if old.is_for_now => {
-                    drop(self.depart(&place, sight, &mut loader, aside).await);
+                    let ahead = Purpose::ahead(finds_nothing);
+                    drop(self.depart(&place, sight, &mut loader, ahead).await);
                     return Ok(self.count(old.served(StaleReason::Revalidating)));
                 }
                 Hit::Old(old) => Some(old),
                 Hit::Miss => None,
             };
+            let awaited = Purpose::awaited(finds_nothing);
             let departed = self.depart(&place, sight, &mut loader, awaited).await;
             let (passenger, is_ours) = departed.ok_or(LoadError::Aborted)?;
             match self.arrived(passenger, is_ours, old).await {
@@ -88,6 +102,8 @@ impl Cache {
                 Some(outcome) => return outcome,
                 None => {}
             }
+            sight = self.look(&place).await;
+            hit = self.hit(&sight, finds_nothing);
         }
     }
 
@@ -104,12 +120,7 @@ impl Cache {
         let place = self.place(key);
         let sight = self.look(&place).await;
         self.space.flights.overtake(&place.entry);
-        let anew = Purpose {
-            is_awaited: true,
-            finds_nothing: false,
-            is_anew: true,
-        };
-        let departed = self.depart(&place, sight, &mut Some(loader), anew).await;
+        let departed = self.depart(&place, sight, &mut Some(loader), Purpose::ANEW).await;
         let (passenger, is_ours) = departed.ok_or(LoadError::Aborted)?;
         let arrived = self.arrived(passenger, is_ours, None).await;
         arrived.unwrap_or(Err(LoadError::Aborted))
@@ -203,7 +214,7 @@ impl Cache {
             }
             return Hit::Miss;
         };
-        let age = freshness::age(&entry.header, self.clock().now());
+        let age = entry.age;
         if entry.freshness == Freshness::Fresh {
             counters.hits.add(1);
             let served = Served::Cached { age };
@@ -217,7 +228,7 @@ impl Cache {
     }
 
     pub(super) fn has_failed(&self, place: &Place) -> bool {
-        self.space.has_failed(&place.entry, std::time::Instant::now())
+        self.space.has_failed(&place.entry, Instant::now())
     }
 
     /// Says whether a fresh entry is to be loaded anew already.

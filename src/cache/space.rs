@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -23,13 +26,15 @@ pub(super) struct Spaces(RwLock<HashMap<Box<str>, Arc<Space>>>);
 pub(super) struct Space {
     /// As it stands in keys.
     name: Box<str>,
-    /// As the journal knows it: never empty.
+    /// As the journal knows it, and as it stands before entries: never empty.
     pub(super) journal: Arc<str>,
     /// The key of its version where there is one for all entries.
-    epoch: Key,
+    pub(super) epoch: Key,
     pub(super) flights: Arc<Flights>,
     pub(super) counters: CacheCounters,
     memory: Mutex<Memory>,
+    /// Loaders have given tags.
+    has_tags: AtomicBool,
     /// As many permits as loads may run in an outage.
     outage_loads: OnceLock<Arc<Semaphore>>,
     /// It was told that nothing can be stored.
@@ -81,6 +86,7 @@ impl Space {
                 failed: LruCache::new(REMEMBERED),
                 versions: LruCache::new(REMEMBERED),
             }),
+            has_tags: AtomicBool::new(false),
             outage_loads: OnceLock::new(),
             told: Once::new(),
             is_settling: AtomicBool::new(false),
@@ -89,21 +95,18 @@ impl Space {
 
     /// Returns the key of an entry. No two namespaces share one: a name has no `:`.
     pub(super) fn entry(&self, key: &Key) -> Key {
-        Key::of_parts(&[self.name.as_bytes(), b":", key.as_bytes()])
+        Key::of_parts([self.journal.as_bytes(), key.as_bytes()])
     }
 
-    /// Returns the key of the namespace's version; in a cluster there is one in each slot, so that it is where the entry is. No entry has such a key, nor
+    /// Returns the key of the namespace's version in a slot of a cluster: there is one in each, so that it is where the entry is. No entry has such a key, nor
     /// has a tag: a name has no `%` but before two digits.
-    pub(super) fn epoch(&self, slot_tag: Option<u32>) -> Key {
-        match slot_tag {
-            None => self.epoch.clone(),
-            Some(tag) => Key::from(format!("{}%epoch{{{tag}}}", self.name)),
-        }
+    pub(super) fn epoch_in(&self, slot_tag: u32) -> Key {
+        Key::from(format!("{}%epoch{{{slot_tag}}}", self.name))
     }
 
     /// Returns the key of a tag's version.
     pub(super) fn tag(&self, tag: &[u8]) -> Key {
-        Key::of_parts(&[self.name.as_bytes(), b"%tag:", tag])
+        Key::of_parts([self.name.as_bytes(), b"%tag:", tag])
     }
 
     /// Returns the pattern of the entries whose keys match a pattern.
@@ -113,23 +116,17 @@ impl Space {
         whole + ":" + pattern
     }
 
-    /// Says whether a loader has given tags to this key.
-    pub(super) fn has_tags(&self, key: &Key) -> bool {
-        let memory = self.memory();
-        !memory.tags.is_empty() && memory.tags.contains(key)
-    }
-
     /// Returns the tags that a loader has given to this key.
     pub(super) fn tags_of(&self, key: &Key) -> Option<Arc<[Bytes]>> {
-        let mut memory = self.memory();
-        if memory.tags.is_empty() {
+        if !self.has_tags.load(Relaxed) {
             return None;
         }
-        memory.tags.get(key).cloned()
+        self.memory().tags.get(key).cloned()
     }
 
     pub(super) fn remember_tags(&self, key: &Key, tags: Vec<Bytes>) {
         self.memory().tags.put(key.clone(), tags.into());
+        self.has_tags.store(true, Relaxed);
     }
 
     /// Says whether a key is not to be loaded anew yet.
@@ -181,8 +178,8 @@ mod tests {
         let (users, odd) = (spaces.of("users"), spaces.of("users%epoch:a{b}"));
         assert_eq!(users.entry(&"7".into()), "users:7".into());
         assert_eq!(odd.entry(&"7".into()), "users%25epoch%3Aa%7Bb%7D:7".into());
-        assert_eq!(users.epoch(None), "users%epoch".into());
-        assert_eq!(users.epoch(Some(5)), "users%epoch{5}".into());
+        assert_eq!(users.epoch, "users%epoch".into());
+        assert_eq!(users.epoch_in(5), "users%epoch{5}".into());
         assert_eq!(users.tag(b"a:b"), "users%tag:a:b".into());
         assert_eq!(users.pattern("7*"), "users:7*");
         assert!(Arc::ptr_eq(&users, &spaces.of("users")));

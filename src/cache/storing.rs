@@ -130,7 +130,7 @@ impl Cache {
 
     /// Stores a value whatever is there, and says whether it did. One round trip if the versions are known, otherwise two.
     pub(super) async fn overwrite(&self, place: &Place, content: Content) -> Result<()> {
-        let keys: Vec<Key> = std::iter::once(place.epoch.clone())
+        let keys: Vec<Key> = std::iter::once(self.epoch(place).clone())
             .chain(content.tags.iter().map(|tag| self.space.tag(tag)))
             .collect();
         let now = Instant::now();
@@ -162,7 +162,7 @@ impl Cache {
     /// Notes what an item depends on: the version of the namespace, then those of its tags.
     fn depend(&self, item: &Item, wanted: &mut Wanted) -> Vec<usize> {
         let Item { place, sight, content } = item;
-        let mut places = vec![wanted.place(place.epoch.clone(), Known::Before(sight.epoch))];
+        let mut places = vec![wanted.place(self.epoch(place).clone(), Known::Before(sight.epoch))];
         places.extend(content.tags.iter().map(|tag| {
             let known = match sight.version_of(tag) {
                 Some(version) => Known::Before(version),

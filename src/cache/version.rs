@@ -5,7 +5,12 @@
 
 use std::time::Duration;
 
-use crate::{chance, command::version, envelope::header::Id, ttl::Ttl};
+use crate::{
+    chance,
+    command::{version, version_id},
+    envelope::header::Id,
+    ttl::Ttl,
+};
 
 /// What is at the key of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +34,7 @@ pub(super) const LIFE: Duration = Duration::from_secs(6 * 3600);
 impl Version {
     /// Reads what is at the key. What is no version counts as absent: nothing depends on it.
     pub(super) fn read(bytes: Option<&[u8]>) -> Self {
-        match bytes.and_then(|bytes| digits(bytes.get(1..17)?)) {
-            Some(id) => Self::Present(id),
-            None => Self::Absent,
-        }
+        bytes.and_then(version_id).into()
     }
 
     /// Says whether nothing was invalidated between two looks at the version: it is the same, or was only made where there was none.
@@ -44,11 +46,17 @@ impl Version {
     }
 }
 
+impl From<Option<Id>> for Version {
+    fn from(id: Option<Id>) -> Self {
+        id.map_or(Self::Absent, Self::Present)
+    }
+}
+
 impl Marked {
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let age = std::str::from_utf8(text.get(18..)?).ok()?;
         Some(Self {
-            id: digits(text.get(1..17)?)?,
+            id: version_id(text)?,
             is_raised: text.first() == Some(&b'r'),
             age: Duration::from_millis(age.parse().ok()?),
         })
@@ -68,11 +76,6 @@ pub(super) fn raised(id: Id, ttl: Ttl) -> bytes::Bytes {
 /// Returns a number that nobody can foresee, and that is not zero.
 pub(super) fn token() -> u64 {
     chance::token() | 1
-}
-
-fn digits(bytes: &[u8]) -> Option<Id> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    Id::from_str_radix(text, 16).ok()
 }
 
 #[cfg(test)]

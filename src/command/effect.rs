@@ -11,6 +11,7 @@ impl Command {
             Self::Get { .. }
             | Self::GetMany { .. }
             | Self::GetWithTtl { .. }
+            | Self::GetVersioned(_)
             | Self::Exists { .. }
             | Self::HashGet { .. } => true,
             Self::Call(call) => is_reading(call.name),
@@ -21,6 +22,7 @@ impl Command {
     /// Shows every key that the command names.
     pub(crate) fn each_key(&self, mut show: impl FnMut(&Bytes)) {
         match self {
+            Self::GetVersioned(versioned) => versioned.keys().for_each(|key| show(&Bytes::copy_from_slice(key))),
             Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => keys.iter().for_each(show),
             Self::SetMany { pairs, .. } => pairs.iter().for_each(|(key, _)| show(key)),
             Self::Call(call) => call.keys().for_each(show),

@@ -75,3 +75,10 @@ impl EntryCommand {
 pub(crate) fn version(kind: char, id: Id, ttl: Ttl) -> Bytes {
     format!("{kind}{id:016x}:{}", ttl.as_millis()).into()
 }
+
+/// Reads the version of such a text.
+pub(crate) fn version_id(text: &[u8]) -> Option<Id> {
+    let digit = |digit: &u8| char::from(*digit).to_digit(16);
+    let mut digits = text.get(1..17)?.iter().map(digit);
+    digits.try_fold(0, |id, digit| Some(id << 4 | Id::from(digit?)))
+}

@@ -10,7 +10,7 @@ use super::{
     words::{Words, float, integer, sum},
 };
 use crate::{
-    command::{Call, Condition, Expiry, Set},
+    command::{Call, Condition, Expiry, Set, Versioned},
     error::{Error, ErrorKind, Result},
     reply::Reply,
     ttl::Ttl,
@@ -38,6 +38,15 @@ pub(super) fn get(store: &mut Store, key: &Bytes, now: Instant) -> Result<Reply>
 pub(super) fn get_many(store: &mut Store, keys: &[Bytes], now: Instant) -> Reply {
     let text = |key| get(store, key, now).unwrap_or(Reply::Nil);
     Reply::Array(keys.iter().map(text).collect())
+}
+
+pub(super) fn get_versioned(store: &mut Store, versioned: &Versioned, now: Instant) -> Reply {
+    let text = |key| match get(store, &Bytes::copy_from_slice(key), now) {
+        Ok(Reply::Bytes(text)) => Some(text),
+        _ => None,
+    };
+    let found: Vec<_> = versioned.keys().map(text).collect();
+    Versioned::answer(found.iter().map(Option::as_deref))
 }
 
 pub(super) fn set(store: &mut Store, set: Set, now: Instant) -> Result<Reply> {

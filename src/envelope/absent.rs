@@ -21,7 +21,7 @@ impl EncryptionKeys {
         match *self {}
     }
 
-    pub(crate) fn open(&self, _: &[u8], _: &[u8], _: &Bytes) -> Result<Bytes, Unreadable> {
+    pub(crate) fn open(&self, _: &[u8], _: &[u8], _: &[u8]) -> Result<Bytes, Unreadable> {
         match *self {}
     }
 }

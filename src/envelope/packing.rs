@@ -26,19 +26,25 @@ pub(crate) fn pack(body: Bytes, from: usize) -> (u8, Bytes) {
     }
 }
 
-/// Returns the body as it was: of exactly `raw_len` bytes, and of `cap` at most. That is checked before any memory is taken.
-pub(crate) fn unpack(packing: u8, body: Bytes, raw_len: u32, cap: usize) -> Result<Bytes, Unreadable> {
+/// Returns the body as it was, nothing if it was not packed: of exactly `raw_len` bytes, and of `cap` at most. That is checked before any memory is taken.
+pub(crate) fn unpack(packing: u8, body: &[u8], raw_len: u32, cap: usize) -> Result<Option<Bytes>, Unreadable> {
     if !matches!(packing, RAW | LZ4) {
         return Err(Unreadable::Foreign);
     }
     let len = usize::try_from(raw_len).ok().filter(|len| *len <= cap);
     let len = len.ok_or(Unreadable::Corrupt)?;
-    let unpacked = match packing {
-        RAW => Some(body),
-        _ if len <= body.len().saturating_mul(MOST) => block::decompress(&body, len).ok().map(Bytes::from),
-        _ => None,
-    };
-    unpacked.filter(|body| body.len() == len).ok_or(Unreadable::Corrupt)
+    if packing == RAW {
+        return if body.len() == len {
+            Ok(None)
+        } else {
+            Err(Unreadable::Corrupt)
+        };
+    }
+    if len > body.len().saturating_mul(MOST) {
+        return Err(Unreadable::Corrupt);
+    }
+    let unpacked = block::decompress(body, len).ok().filter(|body| body.len() == len);
+    unpacked.map(|body| Some(body.into())).ok_or(Unreadable::Corrupt)
 }
 
 #[cfg(test)]
@@ -46,6 +52,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn unpack(packing: u8, body: Bytes, raw_len: u32, cap: usize) -> Result<Bytes, Unreadable> {
+        Ok(super::unpack(packing, &body, raw_len, cap)?.unwrap_or(body))
+    }
 
     const CAP: usize = 1 << 20;
 

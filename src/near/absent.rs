@@ -14,6 +14,10 @@ pub(crate) enum Near {}
 pub(crate) enum Held {}
 
 impl Held {
+    pub(crate) fn as_slice(&self) -> Option<&[u8]> {
+        match *self {}
+    }
+
     pub(crate) fn into_bytes(self) -> Option<Bytes> {
         match self {}
     }

@@ -3,16 +3,19 @@
 use std::fmt;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// What is at a key. To clone a small value is to copy it: a count of its holders would go from processor to processor with every hit, which takes longer. A
 /// large one is shared.
-#[derive(Clone)]
 pub(crate) enum Held {
     /// There is no such key.
     Absent,
-    Small(Vec<u8>),
+    Small(SmallVec<[u8; TINY]>),
     Large(Bytes),
 }
+
+/// Up to this size a copy needs no memory of its own, as those of versions that entries of a cache depend on.
+const TINY: usize = 32;
 
 /// Up to this size a copy costs no more than sharing.
 const SMALL: usize = 512;
@@ -22,12 +25,12 @@ impl Held {
     pub(super) fn of(value: Option<&Bytes>) -> Self {
         match value {
             None => Self::Absent,
-            Some(value) if value.len() <= SMALL => Self::Small(value.to_vec()),
+            Some(value) if value.len() <= SMALL => Self::Small(SmallVec::from_slice(value)),
             Some(value) => Self::Large(Bytes::copy_from_slice(value)),
         }
     }
 
-    pub(super) fn as_slice(&self) -> Option<&[u8]> {
+    pub(crate) fn as_slice(&self) -> Option<&[u8]> {
         match self {
             Self::Absent => None,
             Self::Small(bytes) => Some(bytes),
@@ -38,13 +41,25 @@ impl Held {
     pub(crate) fn into_bytes(self) -> Option<Bytes> {
         match self {
             Self::Absent => None,
-            Self::Small(bytes) => Some(bytes.into()),
+            Self::Small(bytes) if bytes.spilled() => Some(bytes.into_vec().into()),
+            Self::Small(bytes) => Some(Bytes::copy_from_slice(&bytes)),
             Self::Large(bytes) => Some(bytes),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.as_slice().map_or(0, <[u8]>::len)
+    }
+}
+
+impl Clone for Held {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Absent => Self::Absent,
+            // At once: its own clone is made byte by byte.
+            Self::Small(bytes) => Self::Small(SmallVec::from_slice(bytes)),
+            Self::Large(bytes) => Self::Large(bytes.clone()),
+        }
     }
 }
 
@@ -61,7 +76,7 @@ mod tests {
 
     #[test]
     fn values_of_any_size_come_back_and_are_not_shown() {
-        for len in [0, 1, SMALL, SMALL + 1] {
+        for len in [0, 1, TINY, TINY + 1, SMALL, SMALL + 1] {
             let value = Bytes::from(vec![b'v'; len]);
             let held = Held::of(Some(&value));
             assert_eq!(held.as_slice(), Some(&value[..]));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::request::Request;
 use crate::{
-    command::{Call, Command, EntryAct, EntryCommand, Seen, Tell},
+    command::{Call, Command, EntryAct, EntryCommand, Seen, Tell, Versioned},
     envelope::header::Id,
     error::Result,
     key::{Key, Prefix},
@@ -32,6 +32,16 @@ pub(crate) enum Leased {
 impl<'a> EntryOperations<'a> {
     pub(super) fn new(road: &'a Road) -> Self {
         Self { road }
+    }
+
+    /// Reads a value, a version that it depends on, and more versions. Past the near cache. [`VersionedValue::read`] understands the answer.
+    pub(crate) fn read<'k>(self, key: &'k Key, version: &'k Key, more: &'k [Key]) -> impl Future<Output = Result<Reply>>
+    where
+        'a: 'k,
+    {
+        let keys = [key, version].into_iter().chain(more);
+        let build = |prefix: &Prefix| Ok(Command::GetVersioned(Versioned::new(prefix, keys)?));
+        self.road.call_far(build, Ok)
     }
 
     /// Stores an envelope if what is there is still what was seen, and says whether it did.

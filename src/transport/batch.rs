@@ -154,7 +154,7 @@ impl Batches {
 
     /// Sends a command with those of others, if it has a lane; by itself otherwise.
     pub(super) async fn send_or_give_back(&self, command: Command) -> Result<Outcome, Command> {
-        let key_hash = command.key().map_or(0, |key| key_hash(key));
+        let key_hash = command.key().map_or(0, key_hash);
         let mut command = Some(command);
         let entered = poll_fn(|context| {
             let sent = command
@@ -177,7 +177,8 @@ impl Batches {
     fn lane_of(&self, command: &Command, key_hash: u32) -> Option<&Arc<Lane>> {
         let lanes = match command {
             Command::Get { key } if self.large.contains(key) => return None,
-            Command::Get { .. } => &self.reads,
+            Command::GetVersioned(versioned) if self.large.contains(versioned.key()) => return None,
+            Command::Get { .. } | Command::GetVersioned(_) => &self.reads,
             Command::GetMany { keys } if keys.len() <= Reads::CAPACITY => &self.reads,
             Command::GetWithTtl { keys } if keys.len() <= ReadsWithTtl::CAPACITY => &self.reads_with_ttl,
             Command::Set(Set {

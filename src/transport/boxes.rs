@@ -38,6 +38,7 @@ pub(super) struct Reused(Option<Worker>);
 #[derive(Debug, Clone, Copy)]
 enum Skill {
     Get,
+    GetVersioned,
     Set,
     /// Lists without a guard.
     List,
@@ -66,13 +67,14 @@ enum Paper {
 const KEPT: usize = 128;
 
 thread_local! {
-    static IDLE: RefCell<[Vec<Worker>; 4]> = const { RefCell::new([const { Vec::new() }; 4]) };
+    static IDLE: RefCell<[Vec<Worker>; 5]> = const { RefCell::new([const { Vec::new() }; 5]) };
 }
 
 impl Reused {
     pub(super) fn send(client: WithOptions<Client>, command: Command) -> Self {
         let skill = match command {
             Command::Get { .. } => Skill::Get,
+            Command::GetVersioned(_) => Skill::GetVersioned,
             Command::Set(_) => Skill::Set,
             _ => Skill::Any,
         };
@@ -98,6 +100,7 @@ impl Worker {
         let own = Arc::clone(&desk);
         let work: Pin<Box<dyn Future<Output = Infallible> + Send>> = match skill {
             Skill::Get => Box::pin(own.get()),
+            Skill::GetVersioned => Box::pin(own.get_versioned()),
             Skill::Set => Box::pin(own.set()),
             Skill::List => Box::pin(own.list()),
             Skill::Any => Box::pin(own.send()),
@@ -111,6 +114,14 @@ impl Desk {
         loop {
             if let (client, Command::Get { key }) = self.order().await {
                 self.leave(wire::get(&client, key).await);
+            }
+        }
+    }
+
+    async fn get_versioned(self: Arc<Self>) -> Infallible {
+        loop {
+            if let (client, Command::GetVersioned(versioned)) = self.order().await {
+                self.leave(wire::get_versioned(&client, versioned).await);
             }
         }
     }

@@ -13,7 +13,7 @@ impl Context {
     pub(super) fn of(command: &Command) -> Self {
         Self {
             operation: command.name(),
-            key_hash: command.key().map(|key| key::key_hash(key)),
+            key_hash: command.key().map(key::key_hash),
         }
     }
 

@@ -310,13 +310,14 @@ impl Generation {
     fn goes_aside(&self, command: &Command) -> bool {
         match command {
             Command::Get { key } => self.large.contains(key),
+            Command::GetVersioned(versioned) => self.large.contains(versioned.key()),
             other => other.is_large(),
         }
     }
 
     async fn send_large(&self, command: Command, within: Duration) -> Result<Reply, Failure> {
         let key = match &command {
-            Command::Get { key } => Some(key.clone()),
+            Command::Get { .. } | Command::GetVersioned(_) => command.key().map(<[u8]>::to_vec),
             _ => None,
         };
         let reply = self.send_by_bulk(command, within).await;

@@ -57,6 +57,14 @@ impl Road {
         }
     }
 
+    /// Says whether there is to be a near cache.
+    pub(crate) fn has_near(&self) -> bool {
+        match &self.backend {
+            Backend::Server(Topology::Cluster(cluster)) => cluster.has_near(),
+            _ => self.tracking().is_some(),
+        }
+    }
+
     /// Says the same of a read that the near cache might answer in an outage.
     pub(crate) fn refuses_read(&self) -> bool {
         !self.may_be_stale() && self.refuses()

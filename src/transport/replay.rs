@@ -223,7 +223,7 @@ impl Road {
         match &self.backend {
             Backend::Server(Topology::One(node)) => drop(node.owed([command])),
             Backend::Server(Topology::Cluster(cluster)) => {
-                let slot = command.key().map(|key| slot_of(key));
+                let slot = command.key().map(slot_of);
                 slot.and_then(|slot| cluster.peek(slot, |node| drop(node.owed([command]))));
             }
             Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => {}

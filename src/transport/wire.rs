@@ -20,7 +20,7 @@ use tokio::join;
 
 use super::failure::{Failure, classify};
 use crate::{
-    command::{Command, Condition, Expiry, Set},
+    command::{Command, Condition, Expiry, Set, Versioned},
     error::Error,
     reply::Reply,
     ttl::Ttl,
@@ -59,6 +59,11 @@ pub(super) async fn values_with_ttl_across(client: &WithOptions<Client>, keys: V
 pub(super) async fn get(client: &WithOptions<Client>, key: Bytes) -> Result<Reply, Failure> {
     let value = client.get(Key::from(key)).await;
     value.map(replies::of_optional).map_err(classify)
+}
+
+/// Asks for a value and its versions, by itself for the same reason.
+pub(super) async fn get_versioned(client: &WithOptions<Client>, versioned: Versioned) -> Result<Reply, Failure> {
+    exchange_versioned(client, versioned).await.map_err(classify)
 }
 
 /// Sends a `SET`, by itself for the same reason.
@@ -113,6 +118,7 @@ async fn exchange(client: &WithOptions<Client>, command: Command) -> Sent<Reply>
     match command {
         Command::Get { key } => client.get(Key::from(key)).await.map(replies::of_optional),
         Command::GetMany { keys } => get_many(client, keys).await,
+        Command::GetVersioned(versioned) => exchange_versioned(client, versioned).await,
         Command::Set(set) => set_one(client, set).await,
         Command::SetMany { pairs, ttl: None } => client.mset(map(pairs)).await.map(|()| Reply::Ok),
         Command::Delete { keys } => client.del(key_list(keys)).await.map(Reply::Integer),
@@ -135,6 +141,19 @@ async fn get_many(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply>
     let values = calls::mget(client, keys).await?;
     Ok(Reply::Array(values.into_iter().map(replies::of_optional).collect()))
 }
+
+async fn exchange_versioned(client: &WithOptions<Client>, versioned: Versioned) -> Sent<Reply> {
+    let keys = versioned.keys().map(Bytes::copy_from_slice);
+    let found: Vec<Option<Bytes>> = if keys.len() == UNGUARDED {
+        client.mget(keys.map(Key::from).collect::<Vec<_>>()).await?
+    } else {
+        calls::mget(client, keys.collect()).await?
+    };
+    Ok(Versioned::answer(found.iter().map(Option::as_deref)))
+}
+
+/// A list of so many is never taken for a message, whatever stands in it.
+const UNGUARDED: usize = 2;
 
 async fn set_one(client: &WithOptions<Client>, set: Set) -> Sent<Reply> {
     let expiry = match set.expiry {

@@ -1,12 +1,13 @@
 //! What came of a batch, for each of its members.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{
     super::{boxes::Outcome, failure::Failure, wire},
     load::Word,
 };
-use crate::reply::Reply;
+use crate::{command::Versioned, reply::Reply};
 
 /// What came of a batch.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) enum Share {
     Nothing,
     One(usize),
     List(Vec<usize>),
+    /// A value, and the versions that it depends on.
+    Versioned(SmallVec<[usize; 2]>),
 }
 
 /// To copy values from this size on takes longer than it saves.
@@ -49,6 +52,13 @@ impl Values {
         let mut word = |value: &Bytes| Word::put(value, LONG, &mut buffer);
         let words = values.into_iter().map(|value| value.as_ref().map(&mut word)).collect();
         Self { buffer, words }
+    }
+
+    fn slice(&self, place: usize) -> Option<&[u8]> {
+        match self.words.get(place)?.as_ref()? {
+            Word::Copied(range) => self.buffer.get(range.clone()),
+            Word::Shared(value) => Some(value),
+        }
     }
 
     fn is_missing(&self, place: usize) -> bool {
@@ -103,6 +113,9 @@ impl Answers {
                 let value = |place: &usize| values.reply(*place);
                 match shares.get(place) {
                     Some(Share::One(place)) => Ok(value(place)),
+                    Some(Share::Versioned(places)) => {
+                        Ok(Versioned::answer(places.iter().map(|place| values.slice(*place))))
+                    }
                     Some(Share::List(places)) => Ok(Reply::Array(places.iter().map(value).collect())),
                     Some(Share::Nothing) | None => Err(Failure::Timeout),
                 }
@@ -117,6 +130,7 @@ impl Share {
             Self::Nothing => &[],
             Self::One(place) => std::slice::from_ref(place),
             Self::List(places) => places,
+            Self::Versioned(places) => places,
         }
     }
 }

@@ -6,9 +6,10 @@
 use std::{mem, ops::Range};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::{
-    command::{Command, Expiry, Set},
+    command::{Command, Expiry, Set, Versioned},
     ttl::Ttl,
 };
 
@@ -34,6 +35,7 @@ pub(super) enum Asked {
     Get(Word),
     GetMany(Vec<Word>),
     GetWithTtl(Vec<Word>),
+    GetVersioned(SmallVec<[Word; 2]>),
     /// Without conditions.
     Set {
         key: Word,
@@ -73,6 +75,13 @@ impl Hold {
             Command::Get { key } => Asked::Get(self.word(key)),
             Command::GetMany { keys } => Asked::GetMany(self.words(keys)),
             Command::GetWithTtl { keys } => Asked::GetWithTtl(self.words(keys)),
+            Command::GetVersioned(versioned) => {
+                let mut words = SmallVec::new();
+                for key in versioned.keys() {
+                    words.push(Word::copied(key, &mut self.buffer));
+                }
+                Asked::GetVersioned(words)
+            }
             Command::Set(Set { key, value, expiry, .. }) => Asked::Set {
                 key: self.word(key),
                 value: self.word(value),
@@ -111,14 +120,18 @@ impl Hold {
 }
 
 impl Word {
+    fn copied(word: &[u8], buffer: &mut Vec<u8>) -> Self {
+        let start = buffer.len();
+        buffer.extend_from_slice(word);
+        Self::Copied(start..buffer.len())
+    }
+
     /// Copies a word to the end of a buffer, or shares it if it is that long.
     pub(super) fn put(word: &Bytes, long: usize, buffer: &mut Vec<u8>) -> Self {
         if word.len() >= long {
             return Self::Shared(word.clone());
         }
-        let start = buffer.len();
-        buffer.extend_from_slice(word);
-        Self::Copied(start..buffer.len())
+        Self::copied(word, buffer)
     }
 }
 
@@ -170,6 +183,7 @@ impl Load {
             Asked::Get(key) => Command::Get { key: self.bytes(key) },
             Asked::GetMany(many) => Command::GetMany { keys: keys(many) },
             Asked::GetWithTtl(many) => Command::GetWithTtl { keys: keys(many) },
+            Asked::GetVersioned(many) => Command::GetVersioned(Versioned::of(many.iter().map(|key| self.slice(key)))),
             Asked::Set { key, value, ttl } => Command::Set(Set {
                 key: self.bytes(key),
                 value: self.bytes(value),
@@ -187,6 +201,7 @@ impl Asked {
         match self {
             Self::Get(key) => std::slice::from_ref(key),
             Self::GetMany(keys) | Self::GetWithTtl(keys) => keys,
+            Self::GetVersioned(keys) => keys,
             Self::Nothing | Self::Set { .. } => &[],
         }
     }

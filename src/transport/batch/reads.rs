@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 
 use super::{
     super::{connection::Connection, failure::Failure, large::LargeKeys},
@@ -36,6 +37,16 @@ pub(super) struct Plan {
     pub(super) shares: Vec<Share>,
 }
 
+/// Where keys stand among those that are asked for.
+struct Places<'a> {
+    load: &'a Load,
+    keys: Vec<Bytes>,
+    /// By a hash that nobody can foresee: keys may come from outside.
+    seen: HashMap<&'a [u8], usize, RandomState>,
+    /// The last version: the next one is probably the same.
+    last: Option<(&'a [u8], usize)>,
+}
+
 impl Reads {
     pub(super) fn new(large: &Arc<LargeKeys>) -> Self {
         Self {
@@ -49,7 +60,11 @@ impl Cargo for Reads {
     const CAPACITY: usize = 256;
 
     fn weight(command: &Command) -> usize {
-        keys_of(command).len()
+        match command {
+            // The first version is the same for nearly all.
+            Command::GetVersioned(versioned) => versioned.keys().len() - 1,
+            other => keys_of(other).len(),
+        }
     }
 
     async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Told, Failure> {
@@ -79,7 +94,7 @@ async fn look_again(connection: &Connection, load: &Load, mut answers: Answers, 
     if again.is_empty() {
         return answers;
     }
-    let keys = again.iter().filter_map(Command::key).cloned();
+    let keys = again.iter().filter_map(Command::key).map(Bytes::copy_from_slice);
     let exist = Call::new("EXISTS").keys_of(keys);
     let left = until.saturating_duration_since(Instant::now());
     if let Ok(Reply::Integer(0)) = connection.send(exist.into(), left).await {
@@ -93,23 +108,53 @@ async fn look_again(connection: &Connection, load: &Load, mut answers: Answers, 
 
 impl Plan {
     pub(super) fn of<'a>(load: &'a Load) -> Self {
-        let asked = load.asked();
-        let mut keys = Vec::with_capacity(asked.len() + 1);
-        // A hash that nobody can foresee: keys may come from outside.
-        let mut seen = HashMap::with_capacity_and_hasher(asked.len(), RandomState::default());
-        let mut place = |key: &'a Word| {
-            *seen.entry(load.slice(key)).or_insert_with(|| {
-                keys.push(load.bytes(key));
-                keys.len() - 1
-            })
+        let mut places = Places {
+            load,
+            keys: Vec::with_capacity(load.len() + 1),
+            seen: HashMap::with_capacity_and_hasher(load.len(), RandomState::default()),
+            last: None,
         };
         let mut share = |asked: &'a Asked| match asked {
-            Asked::Get(key) => Share::One(place(key)),
-            Asked::GetMany(keys) | Asked::GetWithTtl(keys) => Share::List(keys.iter().map(&mut place).collect()),
+            Asked::Get(key) => Share::One(places.of(key)),
+            Asked::GetMany(keys) | Asked::GetWithTtl(keys) => {
+                Share::List(keys.iter().map(|key| places.of(key)).collect())
+            }
+            Asked::GetVersioned(keys) => {
+                let mut own = SmallVec::new();
+                for (at, key) in keys.iter().enumerate() {
+                    own.push(if at == 1 {
+                        places.of_version(key)
+                    } else {
+                        places.of(key)
+                    });
+                }
+                Share::Versioned(own)
+            }
             Asked::Set { .. } | Asked::Nothing => Share::Nothing,
         };
-        let shares = asked.iter().map(&mut share).collect();
+        let shares = load.asked().iter().map(&mut share).collect();
+        let keys = places.keys;
         Self { keys, shares }
+    }
+}
+
+impl<'a> Places<'a> {
+    fn of(&mut self, key: &'a Word) -> usize {
+        *self.seen.entry(self.load.slice(key)).or_insert_with(|| {
+            self.keys.push(self.load.bytes(key));
+            self.keys.len() - 1
+        })
+    }
+
+    fn of_version(&mut self, key: &'a Word) -> usize {
+        match self.last {
+            Some((last, place)) if last == self.load.slice(key) => place,
+            _ => {
+                let place = self.of(key);
+                self.last = Some((self.load.slice(key), place));
+                place
+            }
+        }
     }
 }
 

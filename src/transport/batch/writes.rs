@@ -67,7 +67,7 @@ impl Cargo for Writes {
 
     fn weight(command: &Command) -> usize {
         const PROTOCOL: usize = 64;
-        command.key().map_or(0, Bytes::len) + command.payload_len() + PROTOCOL
+        command.key().map_or(0, <[u8]>::len) + command.payload_len() + PROTOCOL
     }
 
     async fn together(&self, connection: &Arc<Connection>, load: &Load, within: Duration) -> Result<Told, Failure> {

@@ -142,6 +142,8 @@ pub(in super::super) fn divided(command: &Command) -> Option<(Vec<Command>, Merg
 pub(in super::super) fn of_one_key(command: &Command) -> Option<u16> {
     match command {
         Command::Get { key } | Command::Set(Set { key, .. }) => Some(slot_of(key)),
+        // Its versions are in the same.
+        Command::GetVersioned(versioned) => Some(slot_of(versioned.key())),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::entries;
 use crate::{
-    command::{Arg, Call, Command, Condition, EntryCommand, Expiry, Guard, Set},
+    command::{Arg, Call, Command, Condition, EntryCommand, Expiry, Guard, Set, Versioned},
     reply::Reply,
     transport::guard,
     ttl::Ttl,
@@ -26,6 +26,8 @@ pub(super) enum Finish {
     Unwrap,
     /// The number means `OK`.
     Done,
+    /// Values, behind a first one, that become one answer.
+    Versioned,
 }
 
 /// `SET` for each pair, all in one step. `KEYS`: the keys; `ARGV`: the time to live in milliseconds, then the values.
@@ -117,6 +119,7 @@ impl Words {
             Command::Get { key } | Command::Exists { key } => plain(vec![key]),
             Command::GetMany { keys } => without_first(guard::with_absent(keys, 0)),
             Command::GetWithTtl { keys } => without_first(of_script(GET_WITH_TTL, keys, [])),
+            Command::GetVersioned(versioned) => Self::of_versioned(name, &versioned),
             Command::Set(set) => plain(of_set(set)),
             Command::SetMany { pairs, ttl: None } => plain(flat(pairs).collect()),
             Command::SetMany { pairs, ttl: Some(ttl) } => {
@@ -129,16 +132,7 @@ impl Words {
             }
             Command::Delete { keys } => plain(keys),
             Command::Expire { key, ttl } => plain(vec![key, number(ttl.as_millis())]),
-            Command::IncrBy { key, by, ttl: None } => plain(vec![key, number(by)]),
-            Command::IncrBy {
-                key,
-                by,
-                ttl: Some(ttl),
-            } => plain(of_script(
-                INCR_WITH_TTL,
-                vec![key],
-                [number(by), number(ttl.as_millis())],
-            )),
+            Command::IncrBy { key, by, ttl } => plain(of_incr_by(key, by, ttl)),
             Command::CompareAndSet { key, old, new, ttl } => {
                 let values = [old, new].into_iter().flat_map(told);
                 let ttl = number(ttl.map_or(0, Ttl::as_millis));
@@ -162,6 +156,15 @@ impl Words {
             Command::HashGet { key, field } => plain(vec![key, field]),
             Command::Entry(entry) => plain(of_entry(*entry)),
             Command::Call(call) => Self::of_call(call),
+        }
+    }
+
+    fn of_versioned(name: &'static str, versioned: &Versioned) -> Self {
+        let keys = versioned.keys().map(Bytes::copy_from_slice).collect();
+        Self {
+            name,
+            words: guard::with_absent(keys, 0),
+            finish: Finish::Versioned,
         }
     }
 
@@ -238,6 +241,14 @@ impl Finish {
             (Self::DropFirst, Reply::Array(replies)) => Reply::Array(guard::unguarded(replies)),
             (Self::Unwrap, Reply::Array(mut replies)) => replies.pop().unwrap_or(Reply::Nil),
             (Self::Done, Reply::Integer(_)) => Reply::Ok,
+            (Self::Versioned, Reply::Array(replies)) => {
+                let bytes = |reply: &Reply| match reply {
+                    Reply::Bytes(bytes) => Some(bytes.clone()),
+                    _ => None,
+                };
+                let found: Vec<_> = guard::unguarded(replies).iter().map(bytes).collect();
+                Versioned::answer(found.iter().map(Option::as_deref))
+            }
             (_, reply) => reply,
         }
     }
@@ -259,6 +270,13 @@ fn of_set(set: Set) -> Vec<Bytes> {
     }));
     words.extend(set.returns_old.then_some(Bytes::from_static(b"GET")));
     words
+}
+
+fn of_incr_by(key: Bytes, by: i64, ttl: Option<Ttl>) -> Vec<Bytes> {
+    match ttl {
+        None => vec![key, number(by)],
+        Some(ttl) => of_script(INCR_WITH_TTL, vec![key], [number(by), number(ttl.as_millis())]),
+    }
 }
 
 fn of_entry(EntryCommand { key, act }: EntryCommand) -> Vec<Bytes> {
