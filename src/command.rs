@@ -7,7 +7,7 @@ mod versioned;
 use bytes::Bytes;
 
 pub(crate) use self::{
-    entry::{EntryAct, EntryCommand, Seen, Tell, version, version_id},
+    entry::{EntryAct, EntryCommand, EntryFill, Seen, Tell, version, version_id},
     versioned::{Versioned, VersionedValue},
 };
 use crate::ttl::Ttl;
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     },
     /// A step of the read-through cache.
     Entry(Box<EntryCommand>),
+    /// The same at many keys, in one go: stores an envelope at each, and answers with a list of numbers, or an error in the place of one.
+    FillMany(Vec<EntryFill>),
     Call(Call),
 }
 
@@ -155,7 +157,7 @@ impl Command {
             Self::Expire { .. } => "PEXPIRE",
             Self::IncrBy { ttl: None, .. } => "INCRBY",
             Self::IncrBy { ttl: Some(_), .. } | Self::CompareAndSet { .. } | Self::HashReplace { .. } => "EVAL",
-            Self::Entry(_) => "EVAL",
+            Self::Entry(_) | Self::FillMany(_) => "EVAL",
             Self::HashSet { .. } => "HSET",
             Self::HashGet { .. } => "HGET",
             Self::Call(call) => call.name,
@@ -175,6 +177,7 @@ impl Command {
             | Self::HashReplace { key, .. }
             | Self::HashGet { key, .. } => Some(key),
             Self::Entry(entry) => Some(&entry.key),
+            Self::FillMany(fills) => fills.first().map(|fill| &fill.key[..]),
             Self::GetVersioned(versioned) => Some(versioned.key()),
             Self::GetMany { keys } | Self::GetWithTtl { keys } | Self::Delete { keys } => {
                 keys.first().map(|key| &key[..])
@@ -200,6 +203,7 @@ impl Command {
             }
             Self::CompareAndSet { old, new, .. } => [old, new].into_iter().flatten().map(Bytes::len).sum(),
             Self::Entry(entry) => entry.payload_len(),
+            Self::FillMany(fills) => fills.iter().map(|fill| fill.envelope.len()).sum(),
             Self::Call(call) => call.args.iter().map(|arg| arg.bytes().len()).sum(),
             _ => 0,
         }

@@ -152,6 +152,7 @@ fn execute(store: &mut Store, command: Command, now: Instant) -> Result<Reply> {
             Ok(value.flatten().map_or(Reply::Nil, Reply::Bytes))
         }
         Command::Entry(entry) => entries::answer(store, *entry, now),
+        Command::FillMany(fills) => Ok(entries::fill_many(store, fills, now)),
         Command::Call(call) => call_by_name(store, &call, now),
     }
 }

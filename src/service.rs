@@ -19,7 +19,7 @@ mod subscription;
 mod transaction;
 mod typed;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
@@ -212,14 +212,20 @@ impl RedisService {
 
     /// Returns what the near cache knows of all these keys; nothing if it does not know one of them.
     pub(crate) fn near_values(&self, keys: &[Key]) -> Option<Vec<Option<Reply>>> {
-        let live = self.road.near_is_live()?;
+        let live = self.road.near_is_live(Instant::now())?;
         let value = |key| Some(self.road.near(live, key)?.into_bytes().map(Reply::Bytes));
         keys.iter().map(value).collect()
     }
 
-    /// Returns what the near cache knows of a value, a version that it depends on, and more versions; nothing if it does not know one of them.
-    pub(crate) fn near_versioned(&self, key: &Key, version: &Key, more: &[Key]) -> Option<VersionedValue> {
-        let live = self.road.near_is_live()?;
+    /// Returns what the near cache knows now of a value, a version that it depends on, and more versions; nothing if it does not know one of them.
+    pub(crate) fn near_versioned(
+        &self,
+        now: Instant,
+        key: &Key,
+        version: &Key,
+        more: &[Key],
+    ) -> Option<VersionedValue> {
+        let live = self.road.near_is_live(now)?;
         let id = |key| Some(self.road.near(live, key)?.as_slice().and_then(version_id));
         Some(VersionedValue {
             version: id(version)?,
@@ -235,7 +241,7 @@ impl RedisService {
         key: impl Into<Key>,
         decode: impl FnOnce(Bytes) -> Result<T>,
     ) -> Result<Option<T>> {
-        let key = match self.road.near_is_live() {
+        let key = match self.road.near_is_live(Instant::now()) {
             None => Ok(key),
             Some(live) => {
                 let key = key.into();

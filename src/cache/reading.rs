@@ -192,7 +192,7 @@ impl Cache {
         let is_invalidated = self.is_invalidated(&place.entry) || self.is_any_invalidated(tags.iter());
         let tag_keys: Vec<Key> = tags.iter().map(|tag| self.space.tag(tag)).collect();
         let (entry, epoch) = (&place.entry, self.epoch(place));
-        let read = match self.service.near_versioned(entry, epoch, &tag_keys) {
+        let read = match self.service.near_versioned(began, entry, epoch, &tag_keys) {
             Some(known) => Ok(known),
             None if self.service.road().has_near() => Box::pin(self.read_for_near(place, tag_keys, began)).await,
             None => {
@@ -266,8 +266,12 @@ impl Cache {
 
     /// Returns the tags that an entry probably has: those of the cache, and those that loaders gave it as far as this process knows.
     fn tags_of(&self, place: &Place) -> Vec<Bytes> {
+        let remembered = self.space.tags_of(&place.entry);
+        if self.tags.is_empty() && remembered.is_none() {
+            return Vec::new();
+        }
         let mut tags = self.tags.to_vec();
-        for tag in self.space.tags_of(&place.entry).iter().flat_map(|tags| tags.iter()) {
+        for tag in remembered.iter().flat_map(|tags| tags.iter()) {
             if !tags.contains(tag) {
                 tags.push(tag.clone());
             }
@@ -321,7 +325,9 @@ impl Cache {
         is_invalidated: bool,
     ) -> Found {
         sight.epoch = read.version.into();
-        sight.tags = tags.into_iter().zip(read.more.into_iter().map(Version::from)).collect();
+        if !tags.is_empty() {
+            sight.tags = tags.into_iter().zip(read.more.into_iter().map(Version::from)).collect();
+        }
         if is_invalidated || self.is_invalidated(&place.entry) {
             return Found::Nothing;
         }

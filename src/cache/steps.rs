@@ -20,6 +20,10 @@ use crate::{
     ttl::Ttl,
 };
 
+/// So many entries, and so many bytes of them, are stored by one script: while it runs the server does nothing else.
+const AT_ONCE: usize = 128;
+const LEN_AT_ONCE: usize = 256 * 1024;
+
 /// What is to be stored if what is there is what was seen.
 pub(super) struct Fill {
     pub(super) entry: Key,
@@ -35,10 +39,41 @@ impl Cache {
         if self.is_scriptless() {
             return join_all(fills.into_iter().map(|fill| self.fill_plainly(fill))).await;
         }
+        // A script's keys are in one slot, and who is told is told of one entry.
+        let are_alone = fills.len() == 1 || !self.service.road().slot_tags().is_empty();
+        if are_alone || fills.iter().any(|fill| fill.tell.is_some()) {
+            let entries = self.service.entries();
+            let fill = |fill: Fill| entries.fill(fill.entry, fill.seen, fill.envelope, fill.ttl, fill.tell);
+            let requests: Vec<_> = fills.into_iter().map(fill).collect();
+            return self.service.pipeline(requests).each().await;
+        }
+        self.fill_together(fills).await
+    }
+
+    /// Stores many by few scripts.
+    async fn fill_together(&self, fills: Vec<Fill>) -> Vec<Result<bool>> {
+        let (mut parts, mut len) = (vec![Vec::new()], 0);
+        for fill in fills {
+            let is_full =
+                parts.last().is_some_and(|part| part.len() == AT_ONCE) || len + fill.envelope.len() > LEN_AT_ONCE;
+            if is_full {
+                parts.push(Vec::new());
+                len = 0;
+            }
+            len += fill.envelope.len();
+            if let Some(part) = parts.last_mut() {
+                part.push((fill.entry, fill.seen, fill.envelope, fill.ttl));
+            }
+        }
+        let counts: Vec<usize> = parts.iter().map(Vec::len).collect();
         let entries = self.service.entries();
-        let fill = |fill: Fill| entries.fill(fill.entry, fill.seen, fill.envelope, fill.ttl, fill.tell);
-        let requests: Vec<_> = fills.into_iter().map(fill).collect();
-        self.service.pipeline(requests).each().await
+        let requests: Vec<_> = parts.into_iter().map(|part| entries.fill_many(part)).collect();
+        let answers = self.service.pipeline(requests).each().await;
+        let each = |(answer, count): (Result<Vec<Result<bool>>>, usize)| match answer {
+            Ok(filled) => filled,
+            Err(error) => vec![Err(error); count],
+        };
+        answers.into_iter().zip(counts).flat_map(each).collect()
     }
 
     /// Returns the version at each key, made where there is none; it lives for so long at least, and is remembered.

@@ -105,7 +105,7 @@ impl Cache {
             .map(|item| item.content.fresh_for)
             .max()
             .unwrap_or_default();
-        let versions = self.settle(wanted.keys, longest).await;
+        let (versions, renewals) = self.settle(wanted.keys, longest).await;
         let mut fills = Vec::with_capacity(items.len());
         let mut places = Vec::with_capacity(items.len());
         let count = items.len();
@@ -117,7 +117,12 @@ impl Cache {
             }
         }
         let mut stored = vec![false; count];
-        for (at, outcome) in places.into_iter().zip(self.fill_all(fills).await) {
+        // Whatever becomes of a version, what was stored under it is valid or is not believed.
+        let (filled, _renewed) = tokio::join!(
+            self.fill_all(fills),
+            self.mark_all(renewals, self.life_of_versions(longest))
+        );
+        for (at, outcome) in places.into_iter().zip(filled) {
             if let (Some(stored), Ok(true)) = (stored.get_mut(at), outcome) {
                 *stored = true;
             }
@@ -173,22 +178,22 @@ impl Cache {
         places
     }
 
-    /// Returns for each version what may be stored under it; `None` if it was raised meanwhile, or is not known.
-    async fn settle(&self, wanted: Vec<(Key, Known)>, fresh_for: Duration) -> Vec<Option<Id>> {
+    /// Returns for each version what may be stored under it; `None` if it was raised meanwhile, or is not known. Also those that may not live long enough.
+    async fn settle(&self, wanted: Vec<(Key, Known)>, fresh_for: Duration) -> (Vec<Option<Id>>, Vec<Key>) {
         let now = Instant::now();
         let mut settled = Vec::with_capacity(wanted.len());
-        let (mut places, mut marks) = (Vec::new(), Vec::new());
+        let (mut places, mut marks, mut renewals) = (Vec::new(), Vec::new(), Vec::new());
         for (at, (key, known)) in wanted.iter().enumerate() {
-            let before = match known {
-                Known::Before(Version::Present(id)) => Some(*id),
-                _ => None,
-            };
             // What was seen is stored, whatever is there now: if that is something else, nobody will believe what was stored.
-            settled.push(before);
-            let is_certain = || self.is_usual(fresh_for) && self.space.version(key, now) == before;
-            if before.is_none() || !is_certain() {
+            let Known::Before(Version::Present(id)) = known else {
+                settled.push(None);
                 places.push(at);
                 marks.push(key.clone());
+                continue;
+            };
+            settled.push(Some(*id));
+            if !self.is_usual(fresh_for) || self.space.version(key, now) != Some(*id) {
+                renewals.push(key.clone());
             }
         }
         let outcomes = self.mark_all(marks, self.life_of_versions(fresh_for)).await;
@@ -197,15 +202,14 @@ impl Cache {
                 continue;
             };
             let is_good = match known {
-                Known::Before(Version::Present(_)) => continue,
-                Known::Before(Version::Absent) => !marked.is_raised,
+                Known::Before(_) => !marked.is_raised,
                 Known::Nothing(began) => !marked.is_raised || marked.age > began.elapsed() + DOUBT,
             };
             if let Some(settled) = settled.get_mut(at) {
                 *settled = is_good.then_some(marked.id);
             }
         }
-        settled
+        (settled, renewals)
     }
 
     /// Says whether versions that were written lately outlive what is fresh for so long.

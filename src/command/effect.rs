@@ -36,6 +36,7 @@ impl Command {
             | Self::HashReplace { key, .. }
             | Self::HashGet { key, .. } => show(key),
             Self::Entry(entry) => show(&entry.key),
+            Self::FillMany(fills) => fills.iter().for_each(|fill| show(&fill.key)),
         }
     }
 }

@@ -43,6 +43,15 @@ pub(crate) enum EntryAct {
     Mark { id: Id, ttl: Ttl },
 }
 
+/// An envelope for one of many keys, stored as [`EntryAct::Fill`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EntryFill {
+    pub(crate) key: Bytes,
+    pub(crate) seen: Seen,
+    pub(crate) envelope: Bytes,
+    pub(crate) ttl: Ttl,
+}
+
 /// What has to be there so that something is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {

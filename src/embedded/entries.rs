@@ -9,7 +9,7 @@ use super::{
     store::{Entry, Store, deadline},
 };
 use crate::{
-    command::{Command, EntryAct, EntryCommand, Seen, Tell, version},
+    command::{Command, EntryAct, EntryCommand, EntryFill, Seen, Tell, version},
     envelope::header::{FIXED, ID, Id, Kind, LEASE, MAGIC, STALE, TOUCHED, UNTIL},
     error::Result,
     reply::Reply,
@@ -54,6 +54,16 @@ pub(super) fn to_be_told(command: &Command) -> Option<(Tell, i64)> {
         },
         _ => None,
     }
+}
+
+pub(super) fn fill_many(store: &mut Store, fills: Vec<EntryFill>, now: Instant) -> Reply {
+    let fill = |EntryFill {
+                    key,
+                    seen,
+                    envelope,
+                    ttl,
+                }| fill(store, key, seen, &envelope, ttl, now).unwrap_or_else(Reply::Error);
+    Reply::Array(fills.into_iter().map(fill).collect())
 }
 
 fn fill(store: &mut Store, key: Bytes, seen: Seen, envelope: &Bytes, ttl: Ttl, now: Instant) -> Result<Reply> {

@@ -1,5 +1,7 @@
 //! What stands for the near cache in a build without it: a type that has no values, so that the compiler leaves out whatever would use one.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::{Condition, Moment, Reason, Ticket};
@@ -29,6 +31,10 @@ impl Near {
     }
 
     pub(crate) fn live(&self) -> Option<Moment> {
+        match *self {}
+    }
+
+    pub(crate) fn live_at(&self, _: Instant) -> Option<Moment> {
         match *self {}
     }
 

@@ -56,7 +56,12 @@ impl Near {
 
     /// Returns the present moment if entries may be served now.
     pub(crate) fn live(&self) -> Option<Moment> {
-        let now = self.now();
+        self.live_at(Instant::now())
+    }
+
+    /// The same for whoever has just read the clock.
+    pub(crate) fn live_at(&self, now: Instant) -> Option<Moment> {
+        let now = self.moment(now);
         self.lease.is_live(now).then_some(now)
     }
 
@@ -179,7 +184,11 @@ impl Near {
     }
 
     fn now(&self) -> Moment {
-        Moment(0).after(self.began.elapsed())
+        self.moment(Instant::now())
+    }
+
+    fn moment(&self, instant: Instant) -> Moment {
+        Moment(0).after(instant.saturating_duration_since(self.began))
     }
 }
 

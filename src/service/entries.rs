@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::request::Request;
 use crate::{
-    command::{Call, Command, EntryAct, EntryCommand, Seen, Tell, Versioned},
+    command::{Call, Command, EntryAct, EntryCommand, EntryFill, Seen, Tell, Versioned},
     envelope::header::Id,
     error::Result,
     key::{Key, Prefix},
@@ -60,6 +60,24 @@ impl<'a> EntryOperations<'a> {
             tell,
         };
         self.ask(key, act, Reply::into_flag)
+    }
+
+    /// Stores envelopes as [`fill`](Self::fill) does each, and says of each whether it did. In a cluster they are of one slot.
+    pub(crate) fn fill_many(&self, fills: Vec<(Key, Seen, Bytes, Ttl)>) -> Request<'a, Vec<Result<bool>>> {
+        let build = |prefix: &Prefix| {
+            let fill = |(key, seen, envelope, ttl)| {
+                Ok(EntryFill {
+                    key: prefix.key(key)?,
+                    seen,
+                    envelope,
+                    ttl,
+                })
+            };
+            Ok(Command::FillMany(fills.into_iter().map(fill).collect::<Result<_>>()?))
+        };
+        Request::new(self.road, build, |reply| {
+            Ok(reply.into_array()?.into_iter().map(Reply::into_flag).collect())
+        })
     }
 
     /// Takes the right to load, or renews it.

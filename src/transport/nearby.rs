@@ -1,6 +1,6 @@
 //! The road where there is a near cache: it answers first, learns from what is read, and forgets what may be changed.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, task::Poll, time::Instant};
 
 use super::{
     call::{Backend, Road},
@@ -29,9 +29,9 @@ pub(crate) enum Live {
 /// For callers.
 impl Road {
     /// Says whether a near cache may be served now, as far as that is known without the key.
-    pub(crate) fn near_is_live(&self) -> Option<Live> {
+    pub(crate) fn near_is_live(&self, now: Instant) -> Option<Live> {
         match &self.backend {
-            Backend::Server(Topology::One(node)) => node.tracking()?.near().live().map(Live::Since),
+            Backend::Server(Topology::One(node)) => node.tracking()?.near().live_at(now).map(Live::Since),
             Backend::Server(Topology::Cluster(cluster)) => cluster.has_near().then_some(Live::PerhapsAtItsNode),
             Backend::Disabled(_) | Backend::Embedded(_) | Backend::Guest(_) => None,
         }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use once_cell::sync::Lazy;
 
 use crate::{
-    command::{EntryAct, Seen, Tell, version},
+    command::{EntryAct, EntryFill, Seen, Tell, version},
     envelope::header::{FIXED, ID, Kind, LEASE, MAGIC, STALE, TOUCHED, UNTIL},
     ttl::Ttl,
 };
@@ -33,9 +33,24 @@ const _: () = assert!(UNTIL == LEASE + 8);
 static FILL: Lazy<String> = Lazy::new(|| {
     of_envelope(
         "if at(ARGV[1], 8) ~= ARGV[2] then return 0 end \
-         redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) \
+         local set = redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) \
+         if set.err then return set end \
          if ARGV[5] then redis.call(ARGV[5], ARGV[6], '1') end \
          return 1",
+    )
+});
+
+/// The same at each of many keys, as if it were the only one. `ARGV`: for each the same four; nobody is told.
+static FILL_MANY: Lazy<String> = Lazy::new(|| {
+    let fill = &*FILL;
+    format!(
+        "local function fill(KEYS, ARGV) {fill} end \
+         local filled = {{}} \
+         for i, key in ipairs(KEYS) do \
+         local from = 4 * i - 3 \
+         filled[i] = fill({{key}}, {{ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3]}}) \
+         end \
+         return filled"
     )
 });
 
@@ -126,8 +141,7 @@ pub(super) fn script(act: EntryAct) -> (&'static str, Vec<Bytes>) {
             ttl,
             tell,
         } => {
-            let [place, seen] = whereabouts(seen);
-            let arguments = [place, seen, envelope, millis(ttl)].into_iter();
+            let arguments = filling(seen, envelope, ttl).into_iter();
             (&FILL, arguments.chain(telling(tell)).collect())
         }
         EntryAct::Lease {
@@ -147,6 +161,27 @@ pub(super) fn script(act: EntryAct) -> (&'static str, Vec<Bytes>) {
         EntryAct::Expire { id, removed, ttl } => (&EXPIRE, vec![number(id), removed, millis(ttl)]),
         EntryAct::Mark { id, ttl } => (&MARK, vec![version('c', id, ttl), millis(ttl)]),
     }
+}
+
+/// Returns the script for many, its keys and its arguments.
+pub(super) fn script_for_many(fills: Vec<EntryFill>) -> (&'static str, Vec<Bytes>, Vec<Bytes>) {
+    let (mut keys, mut arguments) = (Vec::with_capacity(fills.len()), Vec::with_capacity(4 * fills.len()));
+    for EntryFill {
+        key,
+        seen,
+        envelope,
+        ttl,
+    } in fills
+    {
+        keys.push(key);
+        arguments.extend(filling(seen, envelope, ttl));
+    }
+    (&FILL_MANY, keys, arguments)
+}
+
+fn filling(seen: Seen, envelope: Bytes, ttl: Ttl) -> [Bytes; 4] {
+    let [place, seen] = whereabouts(seen);
+    [place, seen, envelope, millis(ttl)]
 }
 
 /// Lets a script begin with so many bytes of what is at the key, as `head`; what is no string counts as nothing. Any other error comes back as the

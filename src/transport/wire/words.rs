@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::entries;
 use crate::{
-    command::{Arg, Call, Command, Condition, EntryCommand, Expiry, Guard, Set, Versioned},
+    command::{Arg, Call, Command, Condition, EntryCommand, EntryFill, Expiry, Guard, Set, Versioned},
     reply::Reply,
     transport::guard,
     ttl::Ttl,
@@ -155,6 +155,7 @@ impl Words {
             }
             Command::HashGet { key, field } => plain(vec![key, field]),
             Command::Entry(entry) => plain(of_entry(*entry)),
+            Command::FillMany(fills) => plain(of_fills(fills)),
             Command::Call(call) => Self::of_call(call),
         }
     }
@@ -282,6 +283,11 @@ fn of_incr_by(key: Bytes, by: i64, ttl: Option<Ttl>) -> Vec<Bytes> {
 fn of_entry(EntryCommand { key, act }: EntryCommand) -> Vec<Bytes> {
     let (script, arguments) = entries::script(act);
     of_script(script, vec![key], arguments)
+}
+
+fn of_fills(fills: Vec<EntryFill>) -> Vec<Bytes> {
+    let (script, keys, arguments) = entries::script_for_many(fills);
+    of_script(script, keys, arguments)
 }
 
 fn of_script(script: &'static str, keys: Vec<Bytes>, arguments: impl IntoIterator<Item = Bytes>) -> Vec<Bytes> {

@@ -9,10 +9,11 @@ use futures_util::future::join_all;
 
 use self::backend::{Backend, Server, at_both, eventually, set};
 use crate::{
-    command::{Call, Command, EntryAct, Seen, Tell, version},
+    command::{Call, Command, EntryAct, EntryFill, Seen, Tell, version},
     envelope::header::{Draft, Header, ID, Id, Kind, LEASE, STALE, TOUCHED},
     error::ErrorKind,
     messages::{self, Item, Topic},
+    reply::Reply,
     ttl::Ttl,
 };
 
@@ -115,6 +116,35 @@ async fn of_many_who_saw_the_same_one_stores() {
             };
             assert_eq!(backend.get(key).await, Some(envelope(Kind::Value, id)));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_are_stored_each_by_itself() {
+    at_both(async |backend| {
+        assert_eq!(backend.number("old", fill(Seen::Nothing, 1)).await, 1);
+        backend.command(set("foreign".into(), "text".into(), None)).await;
+        let fills = [
+            ("new", Seen::Nothing),
+            ("old", Seen::Nothing),
+            ("old", Seen::Content(1)),
+            ("foreign", Seen::Nothing),
+            ("gone", Seen::Content(1)),
+        ];
+        let fill = |(key, seen): (&'static str, Seen)| EntryFill {
+            key: key.into(),
+            seen,
+            envelope: envelope(Kind::Value, 2),
+            ttl: ttl(60_000),
+        };
+        let answer = backend.command(Command::FillMany(fills.map(fill).into())).await;
+        assert_eq!(answer, Reply::Array([1, 0, 1, 1, 0].map(Reply::Integer).into()));
+        for key in ["new", "old", "foreign"] {
+            assert_eq!(backend.get(key).await, Some(envelope(Kind::Value, 2)), "{key}");
+            assert!((50_000..=60_000).contains(&backend.pttl(key).await));
+        }
+        assert_eq!(backend.get("gone").await, None);
     })
     .await;
 }
