@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 pub(crate) use self::{
     entry::{EntryAct, EntryCommand, EntryFill, Seen, Tell, version, version_id},
-    versioned::{Versioned, VersionedValue},
+    versioned::{Versioned, VersionedKeys, VersionedValue},
 };
 use crate::ttl::Ttl;
 

@@ -51,7 +51,7 @@ pub(crate) use self::{
 use crate::{
     capabilities::Capabilities,
     codec::{self, Format},
-    command::{Command, VersionedValue, version_id},
+    command::{Command, VersionedKeys, VersionedValue, version_id},
     config::Settings,
     error::Result,
     key::{Key, Prefix},
@@ -217,20 +217,14 @@ impl RedisService {
         keys.iter().map(value).collect()
     }
 
-    /// Returns what the near cache knows now of a value, a version that it depends on, and more versions; nothing if it does not know one of them.
-    pub(crate) fn near_versioned(
-        &self,
-        now: Instant,
-        key: &Key,
-        version: &Key,
-        more: &[Key],
-    ) -> Option<VersionedValue> {
+    /// Returns what the near cache knows now of a value and its versions; nothing if it does not know one of them.
+    pub(crate) fn near_versioned(&self, now: Instant, keys: &VersionedKeys<'_>) -> Option<VersionedValue> {
         let live = self.road.near_is_live(now)?;
         let id = |key| Some(self.road.near(live, key)?.as_slice().and_then(version_id));
         Some(VersionedValue {
-            version: id(version)?,
-            more: more.iter().map(id).collect::<Option<_>>()?,
-            value: self.road.near(live, key)?.into_bytes(),
+            version: id(keys.version)?,
+            more: keys.more.iter().map(id).collect::<Option<_>>()?,
+            value: self.road.near(live, keys.value)?.into_bytes(),
         })
     }
 

@@ -15,7 +15,7 @@ use super::{
     version::Version,
 };
 use crate::{
-    command::{Seen, VersionedValue},
+    command::{Seen, VersionedKeys, VersionedValue},
     envelope::{Header, Kind, SEALED, Unreadable, header::Id},
     error::Result,
     key::Key,
@@ -191,13 +191,17 @@ impl Cache {
         let tags = self.tags_of(place);
         let is_invalidated = self.is_invalidated(&place.entry) || self.is_any_invalidated(tags.iter());
         let tag_keys: Vec<Key> = tags.iter().map(|tag| self.space.tag(tag)).collect();
-        let (entry, epoch) = (&place.entry, self.epoch(place));
-        let read = match self.service.near_versioned(began, entry, epoch, &tag_keys) {
+        let keys = VersionedKeys {
+            value: &place.entry,
+            version: self.epoch(place),
+            more: &tag_keys,
+        };
+        let read = match self.service.near_versioned(began, &keys) {
             Some(known) => Ok(known),
-            None if self.service.road().has_near() => Box::pin(self.read_for_near(place, tag_keys, began)).await,
+            None if self.service.road().has_near() => Box::pin(self.read_for_near(keys, began)).await,
             None => {
                 self.keep_time(began);
-                let answer = self.service.entries().read(entry, epoch, &tag_keys).await;
+                let answer = self.service.entries().read(&keys).await;
                 answer.and_then(|answer| VersionedValue::read(answer, tags.len()))
             }
         };
@@ -280,10 +284,10 @@ impl Cache {
     }
 
     /// Asks Redis for an entry with its versions. The near cache learns them by their keys.
-    async fn read_for_near(&self, place: &Place, tags: Vec<Key>, now: Instant) -> Result<VersionedValue> {
+    async fn read_for_near(&self, keys: VersionedKeys<'_>, now: Instant) -> Result<VersionedValue> {
         self.keep_time(now);
-        let keys = [&place.entry, self.epoch(place)].into_iter().cloned().chain(tags);
-        let found: Vec<Option<Reply>> = self.service.string().get_many(keys.collect::<Vec<_>>()).await?;
+        let keys: Vec<Key> = keys.iter().cloned().collect();
+        let found: Vec<Option<Reply>> = self.service.string().get_many(keys).await?;
         VersionedValue::of(found.iter().map(Option::as_ref))
     }
 

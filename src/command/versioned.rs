@@ -20,6 +20,14 @@ pub(crate) struct Versioned {
     ends: SmallVec<[usize; USUAL]>,
 }
 
+/// The same before they have their prefix.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VersionedKeys<'k> {
+    pub(crate) value: &'k Key,
+    pub(crate) version: &'k Key,
+    pub(crate) more: &'k [Key],
+}
+
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct VersionedValue {
@@ -36,14 +44,20 @@ const USUAL: usize = 2;
 /// What an answer says of each version: whether there is one, and which.
 const VERSION: usize = 1 + size_of::<Id>();
 
+impl<'k> VersionedKeys<'k> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = &'k Key> {
+        [self.value, self.version].into_iter().chain(self.more)
+    }
+}
+
 impl Versioned {
     /// # Errors
     ///
     /// - A key is empty, or longer than Redis permits.
-    pub(crate) fn new<'k>(prefix: &Prefix, keys: impl Iterator<Item = &'k Key> + Clone) -> Result<Self> {
-        let len = keys.clone().map(|key| prefix.len() + key.as_bytes().len()).sum();
+    pub(crate) fn new(prefix: &Prefix, keys: VersionedKeys<'_>) -> Result<Self> {
+        let len = keys.iter().map(|key| prefix.len() + key.as_bytes().len()).sum();
         let (mut whole, mut ends) = (Vec::with_capacity(len), SmallVec::new());
-        for key in keys {
+        for key in keys.iter() {
             prefix.write(key, &mut whole)?;
             ends.push(whole.len());
         }
@@ -146,12 +160,18 @@ mod tests {
 
     #[test]
     fn keys_come_out_as_they_were_put_in() {
-        let keys = ["app:a", "b%epoch", "b%tag:c"].map(Key::from);
-        let all = Versioned::new(&Prefix::new("p:"), keys.iter()).unwrap();
+        let [value, version, tag, empty] = ["app:a", "b%epoch", "b%tag:c", ""].map(Key::from);
+        let keys = VersionedKeys {
+            value: &value,
+            version: &version,
+            more: &[tag],
+        };
+        let all = Versioned::new(&Prefix::new("p:"), keys).unwrap();
         let expected: [&[u8]; 3] = [b"p:app:a", b"p:b%epoch", b"p:b%tag:c"];
         assert_eq!(all.keys().collect::<Vec<_>>(), expected);
         assert_eq!(all.key(), b"p:app:a");
-        assert!(Versioned::new(&Prefix::default(), [Key::from("")].iter()).is_err());
+        let keys = VersionedKeys { value: &empty, ..keys };
+        assert!(Versioned::new(&Prefix::default(), keys).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::request::Request;
 use crate::{
-    command::{Call, Command, EntryAct, EntryCommand, EntryFill, Seen, Tell, Versioned},
+    command::{Call, Command, EntryAct, EntryCommand, EntryFill, Seen, Tell, Versioned, VersionedKeys},
     envelope::header::Id,
     error::Result,
     key::{Key, Prefix},
@@ -34,13 +34,12 @@ impl<'a> EntryOperations<'a> {
         Self { road }
     }
 
-    /// Reads a value, a version that it depends on, and more versions. Past the near cache. [`VersionedValue::read`] understands the answer.
-    pub(crate) fn read<'k>(self, key: &'k Key, version: &'k Key, more: &'k [Key]) -> impl Future<Output = Result<Reply>>
+    /// Reads a value and its versions. Past the near cache. [`VersionedValue::read`] understands the answer.
+    pub(crate) fn read<'k>(self, keys: &'k VersionedKeys<'k>) -> impl Future<Output = Result<Reply>>
     where
         'a: 'k,
     {
-        let keys = [key, version].into_iter().chain(more);
-        let build = |prefix: &Prefix| Ok(Command::GetVersioned(Versioned::new(prefix, keys)?));
+        let build = move |prefix: &Prefix| Ok(Command::GetVersioned(Versioned::new(prefix, *keys)?));
         self.road.call_far(build, Ok)
     }
 
