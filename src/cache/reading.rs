@@ -181,14 +181,16 @@ impl Cache {
 
     /// The same, where it will be looked at: what is seen is large, and most of what is done for a hit would be to move it about. What few reads need is in boxes.
     pub(super) async fn look_into(&self, place: &Place, sight: &mut Sight) {
-        if !self.clock().is_set() {
+        let tags = self.tags_of(place);
+        // In a cluster tags are wherever their slots are.
+        let are_together = tags.is_empty() || place.epoch.is_none();
+        if !self.clock().is_set() || !are_together {
             let sights = Box::pin(self.look_many(std::slice::from_ref(place))).await;
             sights.into_iter().for_each(|seen| *sight = seen);
             return;
         }
         let began = sight.began;
         self.settle_journal();
-        let tags = self.tags_of(place);
         let is_invalidated = self.is_invalidated(&place.entry) || self.is_any_invalidated(tags.iter());
         let tag_keys: Vec<Key> = tags.iter().map(|tag| self.space.tag(tag)).collect();
         let keys = VersionedKeys {
