@@ -84,7 +84,7 @@ impl Cache {
         let (wanted, missing) = (take(&mut plan.wanted), take(&mut plan.missing));
         if !missing.is_empty() {
             let cache = self.clone();
-            apart(async move { cache.load_many(wanted, missing, loader).await }).await;
+            Box::pin(apart(async move { cache.load_many(wanted, missing, loader).await })).await;
         }
         let mut awaited = take(&mut plan.awaited);
         let outcomes = join_all(awaited.iter_mut().map(|(_, passenger)| passenger.wait())).await;

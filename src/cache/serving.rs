@@ -53,21 +53,20 @@ impl Cache {
         let place = self.place(key);
         let mut sight = Sight::nothing(Instant::now());
         self.look_into(&place, &mut sight).await;
-        // What comes after a hit is in boxes: hits would carry the room for it.
         match self.hit(&sight, finds_nothing) {
             Hit::Fresh(answer) => {
                 self.slide(&place, &sight);
                 if self.is_due(&place, &sight) {
                     let ahead = Purpose::ahead(finds_nothing);
-                    drop(Box::pin(self.depart(&place, sight, &mut Some(loader), ahead)).await);
+                    drop(self.depart(&place, sight, &mut Some(loader), ahead).await);
                 }
                 Ok(answer)
             }
-            hit => Box::pin(self.serve_anew(place, (sight, hit), finds_nothing, loader)).await,
+            hit => self.serve_anew(place, (sight, hit), finds_nothing, loader).await,
         }
     }
 
-    /// Goes on where there is nothing fresh.
+    /// Goes on where there is nothing fresh. Nearly all who come here wait for what another loads: what else may be to be done is in boxes.
     async fn serve_anew<T, E>(
         &self,
         place: Place,
@@ -102,7 +101,7 @@ impl Cache {
                 Some(outcome) => return outcome,
                 None => {}
             }
-            sight = self.look(&place).await;
+            sight = Box::pin(self.look(&place)).await;
             hit = self.hit(&sight, finds_nothing);
         }
     }
@@ -159,7 +158,8 @@ impl Cache {
                     pilot,
                 };
                 let loader = loader.take()?;
-                Some((departure.begin(loader(), purpose).await, true))
+                // In a box, for the one who loads: all who wait would carry the room for it.
+                Some((Box::pin(departure.begin(loader(), purpose)).await, true))
             }
         }
     }
@@ -173,7 +173,7 @@ impl Cache {
     ) -> Option<Result<CacheAnswer<T>, LoadError<E>>> {
         let awaited = passenger.wait();
         let (outcome, old) = match (old, self.policy.soft_timeout) {
-            (Some(old), Some(soft)) => match within(soft, awaited).await {
+            (Some(old), Some(soft)) => match Box::pin(within(soft, awaited)).await {
                 Some(outcome) => (outcome, Some(old)),
                 None => return Some(Ok(self.count(old.served(StaleReason::SoftTimeout)))),
             },
