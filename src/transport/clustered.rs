@@ -194,6 +194,9 @@ impl Road {
     ) -> Result<Reply> {
         let (mut asked, mut error) = (node, error);
         for mut hop in Hop::all() {
+            if let Some(answer) = self.ask_divided(cluster, slot, &command, &asked, &error).await {
+                return answer;
+            }
             let Some(step) = next_step(cluster, slot, &asked, &error, &mut hop, until).await else {
                 break;
             };
@@ -242,11 +245,8 @@ impl Road {
                     answers[place] = Some(answer);
                     continue;
                 };
-                if is_split(error, &step.node)
-                    && let Some((singles, merge)) = route::divided(&commands[place])
-                {
-                    let slots = vec![Some(slot); singles.len()];
-                    let merged = merge.apply(Box::pin(self.ask_slots(cluster, slots, singles)).await);
+                let divided = self.ask_divided(cluster, slot, &commands[place], &step.node, error);
+                if let Some(merged) = divided.await {
                     answers[place] = Some(merged);
                     continue;
                 }
@@ -262,6 +262,23 @@ impl Road {
         }
         let lost = || Err(lost_connection());
         answers.into_iter().map(|answer| answer.unwrap_or_else(lost)).collect()
+    }
+
+    /// Asks key by key where some are at the node that was asked and some elsewhere. `None` if that is not why it has failed, or the command cannot be taken apart.
+    async fn ask_divided(
+        &self,
+        cluster: &Cluster,
+        slot: u16,
+        command: &Command,
+        asked: &Node,
+        error: &Error,
+    ) -> Option<Result<Reply>> {
+        if Redirection::of(error, asked.endpoint()) != Some(Redirection::TryAgain) {
+            return None;
+        }
+        let (singles, merge) = route::divided(command)?;
+        let slots = vec![Some(slot); singles.len()];
+        Some(merge.apply(Box::pin(self.ask_slots(cluster, slots, singles)).await))
     }
 
     /// Asks for the next page of a scan over all nodes.
@@ -344,11 +361,6 @@ impl Step {
             manner: Manner::Plainly,
         }
     }
-}
-
-/// Says whether some of a command's keys are here and some elsewhere.
-fn is_split(error: &Error, asked: &Node) -> bool {
-    Redirection::of(error, asked.endpoint()) == Some(Redirection::TryAgain)
 }
 
 /// Finds where a command goes after an error; nowhere if the error is its answer.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::slot::slot_of;
 use crate::{
-    command::{Arg, Call, Command, Set},
+    command::{Arg, Call, Command, Set, Versioned},
     error::{Error, ErrorKind, Result},
     reply::Reply,
 };
@@ -37,6 +37,8 @@ pub(in super::super) enum Merge {
     Any,
     /// Each is a value, in the order of the keys. An error takes its value's place.
     Values,
+    /// The same, of a value and the versions that it depends on.
+    Versioned,
     /// Each is a list of values; these are their places.
     Lists(Vec<Vec<usize>>),
 }
@@ -119,6 +121,12 @@ pub(in super::super) fn divided(command: &Command) -> Option<(Vec<Command>, Merg
                 keys: vec![key.clone()],
             };
             Some((keys.iter().map(one).collect(), Merge::Sum))
+        }
+        Command::GetVersioned(versioned) => {
+            let get = |key| Command::Get {
+                key: Bytes::copy_from_slice(key),
+            };
+            Some((versioned.keys().map(get).collect(), Merge::Versioned))
         }
         Command::SetMany { pairs, ttl } if pairs.len() > 1 => {
             let one = |pair: &(Bytes, Bytes)| Command::SetMany {
@@ -217,6 +225,14 @@ impl Merge {
                 answers.swap_remove(good)
             }
             Self::Values => Ok(Reply::Array(answers.into_iter().map(value).collect())),
+            Self::Versioned => {
+                let found = answers.into_iter().map(|answer| match value(answer) {
+                    Reply::Error(error) => Err(error),
+                    reply => reply.into_bytes(),
+                });
+                let found: Vec<_> = found.collect::<Result<_>>()?;
+                Ok(Versioned::answer(found.iter().map(Option::as_deref)))
+            }
             Self::Lists(places) => {
                 let mut values: Vec<_> = places.iter().flatten().map(|_| Reply::Nil).collect();
                 for (answer, places) in answers.into_iter().zip(places) {

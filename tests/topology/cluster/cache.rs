@@ -366,3 +366,32 @@ async fn behaviour_08_nothing_old_is_served_while_slots_move() {
     }
     readers.end().await;
 }
+
+#[tokio::test]
+async fn behaviour_10_an_entry_whose_slot_is_in_two_places_is_there() {
+    let cluster = Cluster::of_masters(2).await;
+    let redis = patient_manager(&cluster);
+    let (cache, source) = (redis.cache("c"), Source::default());
+    source.is_stored(&cache, "{tag}:0", 0).await;
+    source.change(1);
+    let slot = slot_of("{tag}");
+    let migration = cluster.begin_migration(slot, 1 - cluster.owner_of(slot));
+    let mut steps = 0;
+    loop {
+        assert_eq!(source.through(&cache, "{tag}:0").await, 0, "after {steps} keys");
+        let mut together = JoinSet::new();
+        for _ in 0..50 {
+            let cache = cache.clone();
+            together.spawn(async move { cache.get::<u64>("{tag}:0").await });
+        }
+        assert_eq!(together.join_all().await, vec![Some(0); 50], "after {steps} keys");
+        if cluster.step(&migration, 1) == 0 {
+            break;
+        }
+        steps += 1;
+    }
+    // The entry, and the version of its namespace.
+    assert_eq!(steps, 2);
+    cluster.finish_migration(migration).await;
+    assert_eq!(source.through(&cache, "{tag}:0").await, 0);
+}
