@@ -92,7 +92,6 @@ async fn a_value_that_is_kept_keeps_nothing_else() {
     for task in 0..CALLERS {
         assert!(redis.set(format!("k:{task}"), vec![b'x'; LENGTH]).await);
     }
-    let mut kept = Vec::new();
     let round = || {
         at_once(CALLERS, |task| {
             let redis = Arc::clone(&redis);
@@ -102,12 +101,18 @@ async fn a_value_that_is_kept_keeps_nothing_else() {
     for _ in 0..5 {
         drop(round().await);
     }
-    let before = resident_bytes();
-    for _ in 0..KEPT {
-        kept.push(round().await.pop().unwrap());
+    // All values of all rounds would be 768 MB, each time. Other tests run in this process as well, and take more now and then.
+    let (mut kept, mut least) = (Vec::new(), usize::MAX);
+    for _ in 0..5 {
+        let before = resident_bytes();
+        for _ in 0..KEPT {
+            kept.push(round().await.pop().unwrap());
+        }
+        least = least.min(resident_bytes().saturating_sub(before));
+        assert!(kept.iter().all(|value| value.len() == LENGTH));
+        if least < 300 * MB {
+            return;
+        }
     }
-    let more = resident_bytes().saturating_sub(before);
-    assert!(kept.iter().all(|value| value.len() == LENGTH));
-    // All values of all rounds would be 768 MB. Other tests run in this process as well.
-    assert!(more < 300 * MB, "{} MB for {KEPT} values of 100 KB", more / MB);
+    panic!("{} MB for {KEPT} values of 100 KB", least / MB);
 }
