@@ -15,9 +15,9 @@ use super::{
     version::Version,
 };
 use crate::{
-    command::{Seen, VersionedKeys, VersionedValue},
+    command::{Seen, VersionedKeys, VersionedValue, version_id},
     envelope::{Header, Kind, SEALED, Unreadable, header::Id},
-    error::Result,
+    error::{ErrorKind, Result},
     key::Key,
     reply::Reply,
 };
@@ -199,15 +199,15 @@ impl Cache {
             more: &tag_keys,
         };
         let read = match self.service.near_versioned(began, &keys) {
-            Some(known) => Ok(known),
-            None if self.service.road().has_near() => Box::pin(self.read_for_near(keys, began)).await,
+            Some(known) => Some(known),
+            None if self.service.road().has_near() => Box::pin(self.read_for_near(keys, began)).await.ok(),
             None => {
                 self.keep_time(began);
-                let answer = self.service.entries().read(&keys).await;
+                let answer = self.service.entries().read(&keys).await.ok().flatten();
                 answer.and_then(|answer| VersionedValue::read(answer, tags.len()))
             }
         };
-        let Ok(read) = read else { return };
+        let Some(read) = read else { return };
         match self.see(place, sight, read, tags, is_invalidated) {
             Found::Envelope(header, envelope) if !header.tags.is_empty() => {
                 Box::pin(self.look_on(place, sight, Found::Envelope(header, envelope))).await;
@@ -243,7 +243,7 @@ impl Cache {
         let see = |(place, glance): (&Place, Glance)| {
             let found = glance.keys.iter().map(|at| answers.get(*at)?.as_ref());
             let mut sight = Sight::nothing(began);
-            let found = match VersionedValue::of(found) {
+            let found = match versioned(found) {
                 Ok(read) => self.see(place, &mut sight, read, glance.tags, glance.is_invalidated),
                 Err(_unknown) => Found::Nothing,
             };
@@ -290,7 +290,7 @@ impl Cache {
         self.keep_time(now);
         let keys: Vec<Key> = keys.iter().cloned().collect();
         let found: Vec<Option<Reply>> = self.service.string().get_many(keys).await?;
-        VersionedValue::of(found.iter().map(Option::as_ref))
+        versioned(found.iter().map(Option::as_ref))
     }
 
     /// Asks the near cache, or Redis, for many keys.
@@ -465,4 +465,26 @@ impl Cache {
         let removal = strings.compare_and_set(place.entry.clone(), (Some(unreadable), None), None);
         sight.seen = removal.await.is_ok_and(|is_gone| is_gone).then_some(Seen::Nothing);
     }
+}
+
+/// Puts a value and its versions together of what was found at each of their keys.
+///
+/// # Errors
+///
+/// - Something of it is not known: its node does not answer.
+fn versioned<'a>(found: impl Iterator<Item = Option<&'a Reply>>) -> Result<VersionedValue> {
+    let bytes = |found: Option<&'a Reply>| match found {
+        Some(Reply::Bytes(bytes)) => Ok(Some(bytes)),
+        // What is of another type is nothing of ours.
+        Some(Reply::Error(error)) if error.kind() != ErrorKind::WrongType => Err(error.clone()),
+        _ => Ok(None),
+    };
+    let mut found = found.map(bytes);
+    let value = found.next().transpose()?.flatten().cloned();
+    let mut versions = found.map(|bytes| Ok(bytes?.and_then(|bytes| version_id(bytes))));
+    Ok(VersionedValue {
+        value,
+        version: versions.next().transpose()?.flatten(),
+        more: versions.collect::<Result<_>>()?,
+    })
 }

@@ -8,9 +8,8 @@ use smallvec::SmallVec;
 use super::entry::version_id;
 use crate::{
     envelope::header::Id,
-    error::{ErrorKind, Result},
+    error::Result,
     key::{Key, Prefix},
-    reply::Reply,
 };
 
 /// The keys of a value and of its versions, one behind the other.
@@ -92,7 +91,7 @@ impl Versioned {
     }
 
     /// Writes an answer of what is at the keys.
-    pub(crate) fn answer<'a>(mut found: impl ExactSizeIterator<Item = Option<&'a [u8]>>) -> Reply {
+    pub(crate) fn answer<'a>(mut found: impl ExactSizeIterator<Item = Option<&'a [u8]>>) -> Bytes {
         let value = found.next().flatten();
         let len = 1 + found.len() * VERSION + value.map_or(0, <[u8]>::len);
         let mut answer = Vec::with_capacity(len);
@@ -103,53 +102,26 @@ impl Versioned {
             answer.extend(id.unwrap_or_default().to_be_bytes());
         }
         answer.extend(value.unwrap_or_default());
-        Reply::Bytes(answer.into())
+        answer.into()
     }
 }
 
 impl VersionedValue {
-    /// Reads what [`Versioned::answer`] has written of a value, a version, and so many more.
-    ///
-    /// # Errors
-    ///
-    /// - It is something else.
-    pub(crate) fn read(reply: Reply, more: usize) -> Result<Self> {
-        let mut answer = match reply {
-            Reply::Bytes(answer) if answer.len() > (1 + more) * VERSION => answer,
-            other => return Err(other.unexpected("a value and its versions")),
-        };
+    /// Reads what [`Versioned::answer`] has written of a value, a version, and so many more. `None` if it is something else.
+    pub(crate) fn read(mut answer: Bytes, more: usize) -> Option<Self> {
+        if answer.len() <= (1 + more) * VERSION {
+            return None;
+        }
         let is_there = answer.get_u8() != 0;
         let mut version = || {
             let is_there = answer.get_u8() != 0;
             let id = answer.get_u64();
             is_there.then_some(id)
         };
-        Ok(Self {
+        Some(Self {
             version: version(),
             more: (0..more).map(|_| version()).collect(),
             value: is_there.then_some(answer),
-        })
-    }
-
-    /// Puts together what was found at each of its keys.
-    ///
-    /// # Errors
-    ///
-    /// - Something of it is not known: its node does not answer.
-    pub(crate) fn of<'a>(found: impl Iterator<Item = Option<&'a Reply>>) -> Result<Self> {
-        let bytes = |found: Option<&'a Reply>| match found {
-            Some(Reply::Bytes(bytes)) => Ok(Some(bytes)),
-            // What is of another type is nothing of ours.
-            Some(Reply::Error(error)) if error.kind() != ErrorKind::WrongType => Err(error.clone()),
-            _ => Ok(None),
-        };
-        let mut found = found.map(bytes);
-        let value = found.next().transpose()?.flatten().cloned();
-        let mut versions = found.map(|bytes| Ok(bytes?.and_then(|bytes| version_id(bytes))));
-        Ok(Self {
-            value,
-            version: versions.next().transpose()?.flatten(),
-            more: versions.collect::<Result<_>>()?,
         })
     }
 }
@@ -182,10 +154,7 @@ mod tests {
             let read = VersionedValue::read(Versioned::answer(found.into_iter()), 2).unwrap();
             assert_eq!(read.value.as_deref(), value);
             assert_eq!((read.version, &read.more[..]), (Some(0xab), &[None, None][..]));
-            let replies = found.map(|found| found.map(|bytes| Reply::Bytes(Bytes::copy_from_slice(bytes))));
-            assert_eq!(VersionedValue::of(replies.iter().map(Option::as_ref)).unwrap(), read);
         }
-        assert!(VersionedValue::read(Reply::Bytes("short".into()), 0).is_err());
-        assert!(VersionedValue::read(Reply::Nil, 0).is_err());
+        assert_eq!(VersionedValue::read("short".into(), 0), None);
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn get_versioned(store: &mut Store, versioned: &Versioned, now: Insta
         _ => None,
     };
     let found: Vec<_> = versioned.keys().map(text).collect();
-    Versioned::answer(found.iter().map(Option::as_deref))
+    Reply::Bytes(Versioned::answer(found.iter().map(Option::as_deref)))
 }
 
 pub(super) fn set(store: &mut Store, set: Set, now: Instant) -> Result<Reply> {

@@ -34,13 +34,13 @@ impl<'a> EntryOperations<'a> {
         Self { road }
     }
 
-    /// Reads a value and its versions. Past the near cache. [`VersionedValue::read`] understands the answer.
-    pub(crate) fn read<'k>(self, keys: &'k VersionedKeys<'k>) -> impl Future<Output = Result<Reply>>
+    /// Reads a value and its versions, past the near cache. The answer is for [`VersionedValue::read`](crate::command::VersionedValue::read).
+    pub(crate) fn read<'k>(self, keys: &'k VersionedKeys<'k>) -> impl Future<Output = Result<Option<Bytes>>>
     where
         'a: 'k,
     {
         let build = move |prefix: &Prefix| Ok(Command::GetVersioned(Versioned::new(prefix, *keys)?));
-        self.road.call_far(build, Ok)
+        self.road.call_far(build, Reply::into_bytes)
     }
 
     /// Stores an envelope if what is there is still what was seen, and says whether it did.

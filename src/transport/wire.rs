@@ -149,7 +149,7 @@ async fn exchange_versioned(client: &WithOptions<Client>, versioned: Versioned) 
     } else {
         calls::mget(client, keys.collect()).await?
     };
-    Ok(Versioned::answer(found.iter().map(Option::as_deref)))
+    Ok(Reply::Bytes(Versioned::answer(found.iter().map(Option::as_deref))))
 }
 
 /// A list of so many is never taken for a message, whatever stands in it.

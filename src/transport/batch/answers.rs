@@ -114,7 +114,8 @@ impl Answers {
                 match shares.get(place) {
                     Some(Share::One(place)) => Ok(value(place)),
                     Some(Share::Versioned(places)) => {
-                        Ok(Versioned::answer(places.iter().map(|place| values.slice(*place))))
+                        let found = places.iter().map(|place| values.slice(*place));
+                        Ok(Reply::Bytes(Versioned::answer(found)))
                     }
                     Some(Share::List(places)) => Ok(Reply::Array(places.iter().map(value).collect())),
                     Some(Share::Nothing) | None => Err(Failure::Timeout),

@@ -231,7 +231,7 @@ impl Merge {
                     reply => reply.into_bytes(),
                 });
                 let found: Vec<_> = found.collect::<Result<_>>()?;
-                Ok(Versioned::answer(found.iter().map(Option::as_deref)))
+                Ok(Reply::Bytes(Versioned::answer(found.iter().map(Option::as_deref))))
             }
             Self::Lists(places) => {
                 let mut values: Vec<_> = places.iter().flatten().map(|_| Reply::Nil).collect();

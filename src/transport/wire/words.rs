@@ -248,7 +248,7 @@ impl Finish {
                     _ => None,
                 };
                 let found: Vec<_> = guard::unguarded(replies).iter().map(bytes).collect();
-                Versioned::answer(found.iter().map(Option::as_deref))
+                Reply::Bytes(Versioned::answer(found.iter().map(Option::as_deref)))
             }
             (_, reply) => reply,
         }
