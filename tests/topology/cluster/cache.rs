@@ -11,7 +11,7 @@ use std::{
 };
 
 use redis_manager::{Cache, CachePolicy, Config, RedisManager};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 
 use super::{manager, patient_manager};
 use crate::{
@@ -292,7 +292,7 @@ async fn behaviour_08_what_was_invalidated_while_a_node_hung_holds_for_others_wh
     config.socket_timeout = Duration::from_millis(200);
     let (redis, other) = (RedisManager::new(config).unwrap(), manager(&cluster));
     let policy = CachePolicy::new().stale_for(Duration::from_secs(3600));
-    let ways = ["removed", "cleared", "tagged", "matching"];
+    let ways = ["removed", "cleared", "tagged", "matching", "put", "expired"];
     let cache = |redis: &RedisManager, way: &str| redis.cache(way).with(policy.clone()).tagged(["{tag}"]);
     let source = Source::default();
     for way in ways {
@@ -314,6 +314,16 @@ async fn behaviour_08_what_was_invalidated_while_a_node_hung_holds_for_others_wh
             "removed" => drop(cache.remove(&names).await),
             "cleared" => drop(cache.clear().await),
             "tagged" => drop(cache.invalidate_tag("{tag}").await),
+            "put" => {
+                for name in &names {
+                    cache.put(name, &1_u64).await;
+                }
+            }
+            "expired" => {
+                for name in &names {
+                    cache.expire(name).await;
+                }
+            }
             _ => drop(cache.remove_matching("k:*").await),
         }
         for name in &names {
@@ -394,4 +404,30 @@ async fn behaviour_10_an_entry_whose_slot_is_in_two_places_is_there() {
     assert_eq!(steps, 2);
     cluster.finish_migration(migration).await;
     assert_eq!(source.through(&cache, "{tag}:0").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behaviour_13_one_of_two_processes_loads_and_the_other_is_told_on_every_node() {
+    let cluster = Cluster::of_masters(3).await;
+    let managers = [patient_manager(&cluster), patient_manager(&cluster)];
+    let caches = managers
+        .each_ref()
+        .map(|redis| redis.cache("c").with(CachePolicy::new().distributed()));
+    for node in 0..3 {
+        let (name, loads) = (entry_on(&cluster, &caches[0], node), Arc::<AtomicU64>::default());
+        let mut callers = JoinSet::new();
+        for cache in caches.iter().cycle().take(20) {
+            let (cache, name, loads) = (cache.clone(), name.clone(), Arc::clone(&loads));
+            callers.spawn(async move {
+                let load = move || async move {
+                    loads.fetch_add(1, SeqCst);
+                    sleep(Duration::from_millis(300)).await;
+                    Ok::<u64, Infallible>(7)
+                };
+                cache.get_or_load(name, load).await.unwrap()
+            });
+        }
+        assert_eq!(callers.join_all().await, vec![7; 20]);
+        assert_eq!(loads.load(SeqCst), 1, "node {node}");
+    }
 }
