@@ -51,37 +51,19 @@ impl Cache {
         E: Send + Sync + 'static,
     {
         let place = self.place(key);
-        let mut sight = Sight::nothing(Instant::now());
-        self.look_into(&place, &mut sight).await;
-        match self.hit(&sight, finds_nothing) {
-            Hit::Fresh(answer) => {
-                self.slide(&place, &sight);
-                if self.is_due(&place, &sight) {
-                    let ahead = Purpose::ahead(finds_nothing);
-                    drop(self.depart(&place, sight, &mut Some(loader), ahead).await);
-                }
-                Ok(answer)
-            }
-            hit => self.serve_anew(place, (sight, hit), finds_nothing, loader).await,
-        }
-    }
-
-    /// Goes on where there is nothing fresh. Nearly all who come here wait for what another loads: what else may be to be done is in boxes.
-    async fn serve_anew<T, E>(
-        &self,
-        place: Place,
-        (mut sight, mut hit): (Sight, Hit<T>),
-        finds_nothing: bool,
-        loader: impl FnOnce() -> Loader<T, E>,
-    ) -> Result<CacheAnswer<T>, LoadError<E>>
-    where
-        T: Cacheable,
-        E: Send + Sync + 'static,
-    {
         let mut loader = Some(loader);
         loop {
-            let old = match hit {
-                Hit::Fresh(answer) => return Ok(answer),
+            let mut sight = Sight::nothing(Instant::now());
+            self.look_into(&place, &mut sight).await;
+            let old = match self.hit(&sight, finds_nothing) {
+                Hit::Fresh(answer) => {
+                    self.slide(&place, &sight);
+                    if self.is_due(&place, &sight) {
+                        let ahead = Purpose::ahead(finds_nothing);
+                        drop(self.depart(&place, sight, &mut loader, ahead).await);
+                    }
+                    return Ok(answer);
+                }
                 Hit::Old(old) if self.has_failed(&place) => {
                     return Ok(self.count(old.served(StaleReason::RetryLater)));
                 }
@@ -101,8 +83,6 @@ impl Cache {
                 Some(outcome) => return outcome,
                 None => {}
             }
-            sight = Box::pin(self.look(&place)).await;
-            hit = self.hit(&sight, finds_nothing);
         }
     }
 

@@ -143,12 +143,11 @@ async fn get_many(client: &WithOptions<Client>, keys: Vec<Bytes>) -> Sent<Reply>
 }
 
 async fn exchange_versioned(client: &WithOptions<Client>, versioned: Versioned) -> Sent<Reply> {
-    let keys = versioned.keys().map(Bytes::copy_from_slice);
-    let found: Vec<Option<Bytes>> = if keys.len() == UNGUARDED {
-        client.mget(keys.map(Key::from).collect::<Vec<_>>()).await?
-    } else {
-        calls::mget(client, keys.collect()).await?
-    };
+    if versioned.keys().len() != UNGUARDED {
+        return calls::send(client, Command::GetVersioned(versioned)).await;
+    }
+    let keys: Vec<_> = versioned.keys().map(Bytes::copy_from_slice).map(Key::from).collect();
+    let found: Vec<Option<Bytes>> = client.mget(keys).await?;
     Ok(Reply::Bytes(Versioned::answer(found.iter().map(Option::as_deref))))
 }
 
